@@ -1,0 +1,7 @@
+"""The structural causal model: compiled from a network, observed, intervened on."""
+
+from causalmod.scm.compile import compile
+from causalmod.scm.model import Observations, StructuralCausalModel
+from causalmod.scm.units import Units
+
+__all__ = ["Observations", "StructuralCausalModel", "Units", "compile"]
