@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class CausalmodError(Exception):
@@ -37,6 +38,14 @@ class EstimatorError(CausalmodError, ValueError):
 
 class OutputError(CausalmodError, OSError):
     """A result cannot be written where it was asked for."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A long computation was interrupted; what it had found so far is in ``partial``."""
+
+    def __init__(self, partial: Any = None) -> None:
+        super().__init__("interrupted")
+        self.partial = partial
 
 
 class CausalmodWarning(UserWarning):

@@ -33,7 +33,8 @@ class Program:
 
     def __init__(self, trace: Trace, constants: Mapping[str, Tensor] | None = None) -> None:
         self.trace = trace
-        self.constants: dict[str, Any] = dict(trace.constants if constants is None else constants)
+        self._given = dict(trace.constants if constants is None else constants)
+        self.constants: dict[str, Any] = dict(self._given)
         self.nodes: dict[str, fx.Node] = {node.name: node for node in trace.graph.nodes}
         self._order = {name: place for place, name in enumerate(self.nodes)}
         self._rows = _batch_symbol(self.nodes[next(iter(trace.inputs.values()))])
@@ -44,12 +45,11 @@ class Program:
         self.static = self._fold_static()
 
     def with_constants(self, changed: Mapping[str, Tensor]) -> Program:
-        """Return the same program with some parameters replaced (by node name)."""
-        return Program(self.trace, {**self.trace.constants, **self.constants_of_trace(), **changed})
+        """Return the same program with some constants replaced, by node name.
 
-    def constants_of_trace(self) -> dict[str, Tensor]:
-        """Parameters, buffers and constants as they are now, without folded results."""
-        return {name: self.constants[name] for name in self.trace.constants}
+        A result that is computed from parameters alone (a masked weight, say) may be replaced too.
+        """
+        return Program(self.trace, {**self._given, **changed})
 
     # --- facts about the graph ------------------------------------------------------------------
 
@@ -91,7 +91,7 @@ class Program:
         with torch.no_grad():
             for name in static:
                 node = self.nodes[name]
-                if node.op == "call_function":
+                if node.op == "call_function" and name not in self._given:
                     self.constants[name] = self._runner(name)(self.constants)
         return frozenset(static)
 

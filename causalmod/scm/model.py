@@ -247,6 +247,15 @@ class StructuralCausalModel:
         self.record([self._nodes[name]])
         return self.sites[name].split(self._recorded[self._nodes[name]])
 
+    def recorded(self, node: str) -> Tensor:
+        """Return the value of a graph node on all rows."""
+        self.record([node])
+        return self._recorded[node]
+
+    def site_at(self, node: str) -> str | None:
+        """Return the name of the site at a graph node, if it is one."""
+        return next((name for name, at in self._nodes.items() if at == node), None)
+
     def replay(
         self,
         rows: Tensor,

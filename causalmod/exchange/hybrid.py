@@ -1,0 +1,177 @@
+"""Hybrid runs: each unit answers for itself, is held at its context value, or takes a donor's.
+
+One run of the network on a context row, in which some units respond through their mechanisms while
+others are set to what they were on the same row (context) or on another (donor). Every figure about
+modules is read off such runs. Many jobs (settings of the units) go through in one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from causalmod.exchange.coordinates import Coordinates
+from causalmod.information import Bounds, Estimator
+from causalmod.scm import StructuralCausalModel
+
+RESPOND = -2
+CONTEXT = -1
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Which rows are contexts and donors.
+
+    Attributes:
+        contexts: ``[context]`` row numbers.
+        donors: ``[stream, context, donor]`` row numbers; streams are independent of one another.
+        weights: ``[donor]`` integer counts where donors are enumerated; None where they are drawn.
+    """
+
+    contexts: Tensor
+    donors: Tensor
+    weights: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of contexts and of donors for each."""
+        return self.donors.shape[1], self.donors.shape[2]
+
+
+def draw_sample(rows: Tensor, contexts: int, donors: int, streams: int, seed: int) -> Sample:
+    """Draw contexts without replacement, and for each its own donors with replacement."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(rows), generator=generator)[:contexts]
+    picks = torch.randint(len(rows), (streams, len(order), donors), generator=generator)
+    return Sample(rows[order], rows[picks])
+
+
+class HybridRuns:
+    """Runs jobs on one sample and hands the responses of all live units to an estimator."""
+
+    def __init__(
+        self,
+        scm: StructuralCausalModel,
+        sample: Sample,
+        dtype: torch.dtype = torch.float64,
+        memory: int = 2 * 10**9,
+    ) -> None:
+        self.scm = scm
+        self.sample = sample
+        self.units = scm.units
+        self.coordinates = Coordinates(scm)
+        self._places = self.coordinates.places
+        self._dtype = dtype
+        contexts, donors = sample.shape
+        streams = len(sample.donors)
+        copies = 6 + 2 * streams  # natural values, the mix and its parts, responses, distances
+        one = contexts * donors * max(int(self.coordinates.unit_of.numel()), donors) * 8 * copies
+        self.jobs_at_once = max(1, memory // max(one, 1))
+        self.rows_run = 0
+
+    def run(self, states: Tensor) -> list[Tensor]:
+        """Run jobs and return what each live unit's own mechanism gave.
+
+        Args:
+            states: ``[job, unit]``: :data:`RESPOND`, :data:`CONTEXT`, or the number of a donor
+                stream.
+
+        Returns:
+            For each site of the units ``[job, context, donor, unit, coordinate]``.
+        """
+        jobs = len(states)
+        contexts, donors = self.sample.shape
+        rows = self.sample.contexts[None, :, None].expand(jobs, contexts, donors).reshape(-1)
+        natural: dict[str, Tensor] = {}
+        patches = {
+            name: self._mixer(name, s, states, natural)
+            for s, name in enumerate(self.units.sites)
+            if len(self._places[s])
+        }
+        self.rows_run += len(rows)
+        names = list(patches)
+        self.scm.replay(rows, patches, names)
+        return [natural[name] for name in names]
+
+    def _mixer(
+        self, name: str, site: int, states: Tensor, natural: dict[str, Tensor]
+    ) -> Callable[[Tensor], Tensor]:
+        contexts, donors = self.sample.shape
+        jobs = len(states)
+        live = self._places[site]
+        count = self.scm.sites[name].count
+        state = torch.full((jobs, count), RESPOND)  # inert units are clamped or read by nothing
+        state[:, live] = states[:, self.units.at(site)]
+        state = state[:, None, None, :, None]
+        recorded = self.scm.blocks(name)
+
+        def mix(blocks: Tensor) -> Tensor:
+            shaped = blocks.reshape(jobs, contexts, donors, count, -1)
+            natural[name] = shaped[..., live, :]
+            mixed = torch.where(state == CONTEXT, recorded[self.sample.contexts][:, None], shaped)
+            for stream in range(len(self.sample.donors)):
+                chosen = state == stream
+                if bool(chosen.any()):
+                    mixed = torch.where(chosen, recorded[self.sample.donors[stream]], mixed)
+            return mixed.reshape(blocks.shape)
+
+        return mix
+
+    def in_batches(self, states: Tensor, read: Callable[[list[Tensor], slice], T]) -> list[T]:
+        """Run jobs a batch at a time, as memory allows, and read each batch's responses."""
+        found: list[T] = []
+        for start in range(0, len(states), self.jobs_at_once):
+            part = slice(start, min(start + self.jobs_at_once, len(states)))
+            found.append(read(self.run(states[part]), part))
+        return found
+
+    def joint(self, estimate: Callable[[Tensor], Bounds], states: Tensor, members: Tensor) -> Bounds:
+        """Bits that donors send to groups of units, in each context.
+
+        Args:
+            estimate: from responses ``[job, context, donor, coordinate]`` to bits.
+            states: ``[job, unit]``, as for :meth:`run`.
+            members: bool ``[job, unit]``: whose joint response is read.
+
+        Returns:
+            Bounds: ``[job, context]``.
+        """
+
+        def read(responses: list[Tensor], part: slice) -> Bounds:
+            flat = torch.cat([r.flatten(3) for r in responses], dim=-1).to(self._dtype)
+            moved = flat - flat[:, :, :1]
+            keep = members[part][:, self.coordinates.unit_of][:, None, None, :]
+            return estimate(torch.where(keep, moved, 0.0))
+
+        return _concatenate(self.in_batches(states, read))
+
+    def apart(self, estimators: list[Estimator], states: Tensor, members: Tensor) -> Tensor:
+        """Bits that donors send to each unit on its own, summed over members: ``[job, context]``."""
+
+        def read(responses: list[Tensor], part: slice) -> Tensor:
+            total = torch.zeros(())
+            for s, response in enumerate(responses):
+                site = self._filled[s]
+                each = estimators[site].response(
+                    response.to(self._dtype).movedim(3, 2), self.sample.weights
+                )
+                keep = members[part][:, self.units.at(site)][:, None, :]
+                total = total + torch.where(keep, each.bits, 0.0).sum(-1)
+            return total
+
+        return torch.cat(self.in_batches(states, read))
+
+    @property
+    def _filled(self) -> list[int]:
+        return [s for s in range(len(self.units.sites)) if len(self._places[s])]
+
+
+def _concatenate(parts: list[Bounds]) -> Bounds:
+    uppers = [part.upper for part in parts if part.upper is not None]
+    bits = torch.cat([part.bits for part in parts])
+    return Bounds(bits, torch.cat(uppers) if uppers else None)

@@ -1,0 +1,1 @@
+"""The estimators, a file each; found by :data:`causalmod.information.protocol.ESTIMATORS`."""

@@ -1,0 +1,28 @@
+"""Figures: a file each, drawn with matplotlib's objects, returned as a ``Figure``."""
+
+from causalmod.plotting.dot import to_dot
+from causalmod.plotting.matrix import describe_matrix, plot_matrix
+from causalmod.plotting.names import drawable, plain
+from causalmod.plotting.network import describe_network, plot_network
+from causalmod.plotting.nulls import describe_nulls, plot_nulls
+from causalmod.plotting.random_partitions import (
+    describe_random_partitions,
+    plot_random_partitions,
+)
+from causalmod.plotting.resolution import describe_resolution, plot_resolution
+
+__all__ = [
+    "describe_matrix",
+    "describe_network",
+    "describe_nulls",
+    "describe_random_partitions",
+    "describe_resolution",
+    "drawable",
+    "plain",
+    "plot_matrix",
+    "plot_network",
+    "plot_nulls",
+    "plot_random_partitions",
+    "plot_resolution",
+    "to_dot",
+]

@@ -1,0 +1,58 @@
+"""Names that come from other people's models, made fit to be shown.
+
+A name may hold anything: terminal escape sequences, text-direction controls that reorder a line,
+line breaks. Every place that shows a name takes it through :func:`plain` first; what the place itself
+needs (HTML escaping, DOT quotes) comes on top.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+
+# ESC [ ... final, ESC ] ... BEL or ESC \, the other string sequences, and two-character escapes.
+_SEQUENCES = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
+    r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def plain(name: str, longest: int = 60) -> str:
+    """Return a name without control characters, escape sequences or direction marks.
+
+    Args:
+        name: any text.
+        longest: longer names are cut in the middle, since both ends of a module path tell it apart.
+
+    Example:
+        >>> plain("fc1\\x1b[31m[3]\\n")
+        'fc1[3]'
+        >>> plain("a" * 30 + ".out", longest=15)
+        'aaaaaaa….out'
+    """
+    text = _SEQUENCES.sub("", name)
+    text = "".join(c for c in text if unicodedata.category(c) not in _HIDDEN)
+    if len(text) > longest:
+        half = (longest - 1) // 2
+        text = f"{text[:half]}…{text[-half:]}"
+    return text
+
+
+def drawable(name: str, longest: int = 60) -> str:
+    """Return :func:`plain` text in which characters that the figures' font lacks are question marks.
+
+    Example:
+        >>> drawable("fc1 \\U0001f600")
+        'fc1 ?'
+    """
+    return "".join(c if _has_glyph(c) else "?" for c in plain(name, longest))
+
+
+@cache
+def _has_glyph(character: str) -> bool:
+    from matplotlib.font_manager import findfont, get_font
+
+    return get_font(findfont("DejaVu Sans")).get_char_index(ord(character)) != 0

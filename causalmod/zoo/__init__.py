@@ -1,0 +1,74 @@
+"""Small networks whose right answer is known in closed form, or by construction.
+
+Each function returns a :class:`Case`: a network, its inputs, the modules that are in it, and facts
+(figures with their derivation) that the package must reproduce. ``names()`` lists what can be made
+by name, ``get(name)`` makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from causalmod.zoo.case import ZOO, Case, Checked, Fact
+from causalmod.zoo.common_cause import fork
+from causalmod.zoo.digits import two_digits
+from causalmod.zoo.gates import and_gate, copy_bit, xor
+from causalmod.zoo.inert_units import isolated_with_inert_units, with_inert_units
+from causalmod.zoo.isolated_blocks import isolated
+from causalmod.zoo.one_to_many import broadcast
+from causalmod.zoo.separate_tracks import ducks_and_shadows
+from causalmod.zoo.symmetric import mean_field
+from causalmod.zoo.threshold_unit import threshold
+
+__all__ = [
+    "Case",
+    "Checked",
+    "Fact",
+    "and_gate",
+    "broadcast",
+    "copy_bit",
+    "ducks_and_shadows",
+    "fork",
+    "get",
+    "isolated",
+    "isolated_with_inert_units",
+    "mean_field",
+    "names",
+    "threshold",
+    "two_digits",
+    "with_inert_units",
+    "xor",
+]
+
+
+def names() -> tuple[str, ...]:
+    """Return the name of every case that :func:`get` makes.
+
+    Example:
+        >>> "xor" in names()
+        True
+    """
+    return ZOO.names()
+
+
+def get(name: str) -> Case:
+    """Make the case of that name, with its default options.
+
+    Raises:
+        InputError: no case has that name; the nearest is suggested.
+
+    Example:
+        >>> get("xor_correlated")
+        Case(xor_correlated: 2 rows, no modules, 3 facts)
+    """
+    return ZOO.get(name)()
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    """Find the constructor of a case whose file is not among the imports above."""
+    for _, listed in ZOO:
+        constructor = getattr(listed, "func", listed)
+        if constructor.__name__ == name:
+            return constructor
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
