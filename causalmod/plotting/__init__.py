@@ -2,7 +2,6 @@
 
 from causalmod.plotting.dot import to_dot
 from causalmod.plotting.matrix import describe_matrix, plot_matrix
-from causalmod.plotting.names import drawable, plain
 from causalmod.plotting.network import describe_network, plot_network
 from causalmod.plotting.nulls import describe_nulls, plot_nulls
 from causalmod.plotting.random_partitions import (
@@ -10,6 +9,7 @@ from causalmod.plotting.random_partitions import (
     plot_random_partitions,
 )
 from causalmod.plotting.resolution import describe_resolution, plot_resolution
+from causalmod.plotting.text import drawable, number, plain
 
 __all__ = [
     "describe_matrix",
@@ -18,6 +18,7 @@ __all__ = [
     "describe_random_partitions",
     "describe_resolution",
     "drawable",
+    "number",
     "plain",
     "plot_matrix",
     "plot_network",

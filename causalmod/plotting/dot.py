@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from causalmod.partition import Partition
-from causalmod.plotting.names import plain
 from causalmod.plotting.style import colour
+from causalmod.plotting.text import plain
 
 if TYPE_CHECKING:
     import networkx as nx
 
 
 def to_dot(graph: nx.DiGraph, partition: Partition | None = None) -> str:
-    """Return a graph (``scm.graph``) as DOT text, nodes filled with the colour of their module.
+    r"""Return a graph (``scm.graph``) as DOT text, nodes filled with the colour of their module.
 
     Example:
         >>> import networkx as nx
@@ -21,8 +21,8 @@ def to_dot(graph: nx.DiGraph, partition: Partition | None = None) -> str:
         digraph {
           rankdir=LR;
           "fc1[0]";
-          "say \\"hi\\"";
-          "fc1[0]" -> "say \\"hi\\"";
+          "say \"hi\"";
+          "fc1[0]" -> "say \"hi\"";
         }
     """
     names = [] if partition is None else list(partition.modules)
@@ -33,14 +33,16 @@ def to_dot(graph: nx.DiGraph, partition: Partition | None = None) -> str:
         if str(node) in labels:
             look = f' [style=filled, fillcolor="{colour(names.index(labels[str(node)]))}"]'
         lines.append(f"  {quoted(str(node))}{look};")
-    lines.extend(f"  {quoted(str(source))} -> {quoted(str(target))};" for source, target in graph.edges)
+    lines.extend(
+        f"  {quoted(str(source))} -> {quoted(str(target))};" for source, target in graph.edges
+    )
     return "\n".join([*lines, "}"])
 
 
 def quoted(name: str) -> str:
-    """Return a name as a quoted DOT identifier.
+    r"""Return a name as a quoted DOT identifier.
 
-    Backslashes are doubled: ``\\N`` and ``\\G`` would be replaced inside labels.
+    Backslashes are doubled: ``\N`` and ``\G`` would be replaced inside labels.
     """
     text = plain(name, longest=200).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{text}"'

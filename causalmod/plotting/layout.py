@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
 
     from causalmod.scm import StructuralCausalModel
 
-Strength = Mapping[tuple[str, str], "Tensor"]
 Edge = tuple[str, str, float]
 
 _GAP = 0.08  # height left free between two modules
@@ -48,15 +46,15 @@ class Layout:
 
 
 def lay_out(
-    scm: StructuralCausalModel, partition: Partition, strength: Strength | None = None
+    scm: StructuralCausalModel, partition: Partition, strength: Tensor | None = None
 ) -> Layout:
     """Place every unit of a model: a column per layer, a band per module.
 
     Args:
         scm: the model.
         partition: a split of its live units.
-        strength: (source site, target site) → ``[source, target]``, how strong each connection is;
-            without it all structural connections count the same.
+        strength: ``[sender, receiver]`` over the live units, how strong each connection is; without
+            it all structural connections count the same.
     """
     place_of = {name: place for place, name in enumerate(partition.modules)}
     module = {unit: place_of[name] for unit, name in partition.labels.items()}
@@ -74,7 +72,10 @@ def lay_out(
         position={
             **live,
             **_inert_positions(columns, set(inert), shift),
-            **{v: (0.0, _centred(rank, len(inputs), 1 / max(len(inputs), 8))) for rank, v in enumerate(ordered)},
+            **{
+                v: (0.0, _centred(rank, len(inputs), 1 / max(len(inputs), 8)))
+                for rank, v in enumerate(ordered)
+            },
         },
         module=module,
         inputs=ordered,
@@ -134,15 +135,17 @@ def _by_receiver(inputs: list[str], module: dict[str, int], edges: list[Edge]) -
     return sorted(inputs, key=lambda v: round(sum(fed[v]) / len(fed[v]), 1) if v in fed else 0.0)
 
 
-def _connections(scm: StructuralCausalModel, strength: Strength | None) -> list[Edge]:
+def _connections(scm: StructuralCausalModel, strength: Tensor | None) -> list[Edge]:
     """Structural connections, where a tied site counts as the one that stands for it."""
     found: dict[tuple[str, str], float] = {}
+    place = scm.units.position
     for (source, target), matrix in scm.edges.items():
         start, end = scm.representative[source], scm.representative[target]
         if start == end:
             continue
-        weights = None if strength is None else strength.get((start, end))
         senders, receivers = scm.sites[start].variables, scm.sites[end].variables
         for i, j in matrix.nonzero().tolist():
-            found[senders[i], receivers[j]] = 1.0 if weights is None else float(weights[i, j])
+            pair = (senders[i], receivers[j])
+            known = strength is not None and pair[0] in place and pair[1] in place
+            found[pair] = float(strength[place[pair[0]], place[pair[1]]]) if known else 1.0
     return [(source, target, value) for (source, target), value in found.items()]

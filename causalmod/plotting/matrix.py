@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from causalmod.plotting.names import drawable
 from causalmod.plotting.style import COLUMN, FAINT, INK, MUTED, PAGE, PAPER, SMALL, TEXT, new_figure
+from causalmod.plotting.text import drawable, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from causalmod.exchange import Exchange
     from causalmod.information import Estimate
 
-_SHADES = (PAPER, "#d6e6f2", "#9cc4df", "#4f95c4", "#0072b2", "#004a75")
+_SHADES = ("#eef5fa", "#d0e3f0", "#9cc4df", "#4f95c4", "#0072b2", "#004a75")
 _APART = 0.25  # distance of the row of sums from the rows of single modules
 
 
 def plot_matrix(exchange: Exchange) -> Figure:
     """Draw what each module sends each other one, with the bits written in the cells.
 
-    A row sends, a column receives, everything else is held at its context value. Where the estimator
-    gives a lower and an upper bound, both are written. With three modules or more a last row shows
-    what a module receives from all others together, which the single figures need not add up to.
+    A row sends, a column receives, everything else is held at its context value. Where the
+    estimator gives a lower and an upper bound, both are written. With three modules or more a last
+    row shows what a module receives from all others together, which the single figures need not add
+    up to.
     """
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
@@ -45,9 +46,23 @@ def plot_matrix(exchange: Exchange) -> Figure:
     font = TEXT if count <= 6 else max(4.0, TEXT * 6 / count)
     for place, row in rows:
         for column, estimate in enumerate(row):
-            shade = None if estimate is None else shades(scale(estimate.bits))
-            ink = PAPER if estimate is not None and estimate.bits > 0.55 * most else "#101012"
-            _cell(axes, column, place, _figures(estimate), shade, ink, font)
+            if estimate is None:
+                _cell(axes, column, place, hatch="////", lw=0.0)
+                continue
+            shade = (
+                shades(scale(estimate.bits)) if estimate.bits else "none"
+            )  # nothing sent: left empty
+            _cell(axes, column, place, facecolor=shade, lw=0.5)
+            ink = INK if shade == "none" else PAPER if estimate.bits > 0.55 * most else "#101012"
+            axes.text(
+                column,
+                place,
+                _figures(estimate),
+                ha="center",
+                va="center",
+                fontsize=font,
+                color=ink,
+            )
 
     axes.set_xlim(-0.5, count - 0.5)
     axes.set_ylim(rows[-1][0] + 0.5, -0.5)
@@ -75,22 +90,14 @@ def describe_matrix(exchange: Exchange) -> str:
     return f"Information matrix: {'; '.join(pairs[:12])}{more}."
 
 
-def _cell(
-    axes: Axes, column: int, place: float, text: str, shade: object, ink: str, font: float
-) -> None:
+def _cell(axes: Axes, column: int, place: float, facecolor: Any = "none", **look: Any) -> None:
     from matplotlib.patches import Rectangle
 
     corner = (column - 0.48, place - 0.48)
-    if shade is None:
-        axes.add_patch(Rectangle(corner, 0.96, 0.96, fill=False, hatch="////", ec=FAINT, lw=0.0))
-        return
-    axes.add_patch(Rectangle(corner, 0.96, 0.96, fc=shade, ec=FAINT, lw=0.5))
-    axes.text(column, place, text, ha="center", va="center", fontsize=font, color=ink)
+    axes.add_patch(Rectangle(corner, 0.96, 0.96, facecolor=facecolor, edgecolor=FAINT, **look))
 
 
-def _figures(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return ""
+def _figures(estimate: Estimate) -> str:
     if estimate.upper is None or estimate.upper == estimate.bits:
-        return f"{estimate.bits:.2f}"
-    return f"{estimate.bits:.2f}\nto {estimate.upper:.2f}"
+        return number(estimate.bits)
+    return f"{number(estimate.bits)}\nto {number(estimate.upper)}"

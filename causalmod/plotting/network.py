@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from causalmod.partition import Partition
-from causalmod.plotting.layout import Edge, Layout, Strength, lay_out
-from causalmod.plotting.names import drawable
+from causalmod.plotting.layout import Edge, Layout, lay_out
 from causalmod.plotting.style import INK, MUTED, PAGE, SMALL, colour, marker, new_figure
+from causalmod.plotting.text import drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from torch import Tensor
 
     from causalmod.scm import StructuralCausalModel
 
@@ -25,26 +26,27 @@ def plot_network(
     scm: StructuralCausalModel,
     partition: Partition,
     *,
-    strength: Strength | None = None,
+    strength: Tensor | None = None,
     most_edges: int = MOST_EDGES,
 ) -> Figure:
     """Draw the network's units in a column per layer and a band per module.
 
-    Connections inside a module have its colour, those between modules are dark and lie on top. Where
-    there are more than ``most_edges``, the strongest are drawn (a fixed random choice where all count the
-    same) and the figure says how many.
+    Connections inside a module have its colour, those between modules are dark and lie on top.
+    Where there are more than ``most_edges``, the strongest are drawn (a fixed random choice where
+    all count the same) and the figure says how many.
 
     Args:
         scm: the model.
         partition: a split of its live units.
-        strength: (source site, target site) → ``[source, target]``, how strong each connection is.
+        strength: ``[sender, receiver]`` over the live units, how strong each connection is.
         most_edges: how many connections to draw at most.
 
     Example:
         >>> import torch
         >>> from causalmod import Partition, compile
         >>> net = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.ReLU(), torch.nn.Linear(4, 2))
-        >>> scm = compile(net.eval(), torch.randn(50, 2, generator=torch.Generator().manual_seed(0)))
+        >>> rows = torch.randn(50, 2, generator=torch.Generator().manual_seed(0))
+        >>> scm = compile(net.eval(), rows)
         >>> split = Partition({"a": scm.units.names[:3], "b": scm.units.names[3:]})
         >>> plot_network(scm, split).savefig("network.pdf")  # doctest: +SKIP
     """
@@ -82,7 +84,8 @@ def describe_network(scm: StructuralCausalModel, partition: Partition) -> str:
     layers = ", ".join(drawable(column) for column in made.columns)
     return (
         f"The network from left to right in the layers {layers}. Modules: {sizes}. {len(inside)} "
-        f"connections inside modules, {len(between)} between modules, {len(made.inert)} inert units."
+        f"connections inside modules, {len(between)} between modules, {len(made.inert)} inert "
+        "units."
     )
 
 
@@ -157,6 +160,12 @@ def _draw_units(axes: Axes, made: Layout, partition: Partition, spacing: float) 
         label = f"{drawable(name, 20)} ({len(members)} units)"
         edge = min(0.4, 0.05 * spacing)
         scatter(
-            list(members), label, size, color=colour(m), marker=marker(m), edgecolors=INK, linewidths=edge
+            list(members),
+            label,
+            size,
+            color=colour(m),
+            marker=marker(m),
+            edgecolors=INK,
+            linewidths=edge,
         )
     scatter(made.inert, "inert", 7.0, facecolors="none", edgecolors=MUTED, linewidths=0.5)

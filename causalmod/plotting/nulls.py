@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from causalmod.plotting.style import COLUMN, INK, MUTED, SMALL, colour, new_figure, quiet, say_empty
+from causalmod.plotting.text import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +19,8 @@ _OBSERVED = colour(0)
 def plot_nulls(result: Modularity) -> Figure:
     """Draw ``S`` of the network against ``S`` that the same search finds on null networks.
 
-    ``S`` is the share of communication that passes between modules, relative to random partitions of
+    ``S`` is the share of communication that passes between modules, relative to random partitions
+    of
     the same sizes: 0 none, 1 as much as by chance. The further left of the null networks, the more
     modular.
     """
@@ -32,13 +34,12 @@ def plot_nulls(result: Modularity) -> Figure:
         return figure
     mean = sum(scores) / len(scores)
     end = 1.06 * max(1.0, observed, *scores)
-    axes.plot(
-        scores, _heights(scores, end), "o", color=MUTED, markersize=4, alpha=0.75, markeredgewidth=0,
-    )  # fmt: skip
+    dots = {"color": MUTED, "markersize": 4, "alpha": 0.75, "markeredgewidth": 0}
+    axes.plot(scores, _heights(scores, end), "o", **dots)
     axes.plot([mean, mean], [-0.2, 1.4], color=INK, linewidth=0.8, linestyle=(0, (4, 2)))
     axes.plot([observed, observed], [-0.2, 1.75], color=_OBSERVED, linewidth=1.8)
     _label(axes, mean, f"mean of null networks {mean:.2f}", 1.25, INK, end)
-    _label(axes, observed, f"this network {observed:.2f}", 1.6, _OBSERVED, end)
+    _label(axes, observed, f"this network {number(observed)}", 1.6, _OBSERVED, end)
     axes.set_xlim(-0.02 * end, end)
     axes.set_ylim(-0.35, 1.9)
     axes.set_xlabel("S of the best partition (1 = as by chance; no unit)")
@@ -51,8 +52,9 @@ def describe_nulls(result: Modularity) -> str:
     if not scores:
         return "No null networks were searched."
     return (
-        f"This network's S is {1 - result.raw:.2f}; that of {len(scores)} null networks lies between "
-        f"{min(scores):.2f} and {max(scores):.2f}, with mean {sum(scores) / len(scores):.2f}."
+        f"This network's S is {1 - result.raw:.2f}; that of {len(scores)} null networks lies "
+        f"between {min(scores):.2f} and {max(scores):.2f}, with mean "
+        f"{sum(scores) / len(scores):.2f}."
     )
 
 

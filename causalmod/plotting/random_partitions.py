@@ -15,6 +15,7 @@ from causalmod.plotting.style import (
     quiet,
     say_empty,
 )
+from causalmod.plotting.text import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,14 +45,16 @@ def plot_random_partitions(result: Modularity) -> Figure:
     start = min(drawn) - wide / 2
     edges = [start + wide * step for step in range(int((max(drawn) - start) / wide) + 2)]
     heights, _, _ = axes.hist(drawn, bins=edges, color=FAINT, edgecolor=MUTED, linewidth=0.4)
-    top = max(1.0, float(max(heights)))  # type: ignore[arg-type]
-    axes.plot(drawn, [-0.045 * top] * len(drawn), "|", color=MUTED, markersize=4, markeredgewidth=0.5)
+    top = max(1.0, float(max(heights)))
+    axes.plot(
+        drawn, [-0.045 * top] * len(drawn), "|", color=MUTED, markersize=4, markeredgewidth=0.5
+    )
     if best.low is not None and best.high is not None and best.high > best.low:
         axes.axvspan(best.low, best.high, color=_BEST, alpha=0.25, linewidth=0)
     axes.axvline(best.bits, color=_BEST, linewidth=1.6)
     right = best.bits > end / 2
     axes.annotate(
-        f"best partition\n{best.bits:.2f} bits", (best.bits, 1.12 * top),
+        f"best partition\n{number(best.bits)} bits", (best.bits, 1.12 * top),
         xytext=(-4 if right else 4, 0), textcoords="offset points", va="top",
         ha="right" if right else "left", fontsize=SMALL, color=_BEST,
     )  # fmt: skip
@@ -71,6 +74,7 @@ def describe_random_partitions(result: Modularity) -> str:
         return "No random partitions were measured."
     below = sum(value <= best.bits for value in drawn)
     return (
-        f"The best partition exchanges {best.describe()} bits; {len(drawn)} random partitions exchange "
-        f"{min(drawn):.2f} to {max(drawn):.2f} bits, {below} of them no more than the best."
+        f"The best partition exchanges {best.describe()} bits; {len(drawn)} random partitions "
+        f"exchange {min(drawn):.2f} to {max(drawn):.2f} bits, {below} of them no more than the "
+        "best."
     )

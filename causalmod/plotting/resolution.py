@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from causalmod.plotting.style import COLUMN, INK, MUTED, SMALL, colour, new_figure, quiet, say_empty
+from causalmod.plotting.style import (
+    COLUMN,
+    INK,
+    MUTED,
+    PAPER,
+    SMALL,
+    colour,
+    new_figure,
+    quiet,
+    say_empty,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,10 +25,10 @@ if TYPE_CHECKING:
 def plot_resolution(result: Modularity) -> Figure:
     """Draw the exchange of the best partition at several resolutions.
 
-    A continuous signal has no number of bits of its own: the finer one looks, the more there are. The
-    curve tells a partition that is quiet at every scale from one whose traffic is merely small. Between
-    the lower bound (line, with its 95% interval) and the upper bound (dashed) lies the true figure; hollow
-    points are saturated, too close to the ceiling of the draws for an interval.
+    A continuous signal has no number of bits of its own: the finer one looks, the more there are.
+    The curve tells a partition that is quiet at every scale from one whose traffic is merely small.
+    Between the lower bound (line, with its 95% interval) and the upper bound (dashed) lies the true
+    figure; hollow points are saturated, too close to the ceiling of the draws for an interval.
     """
     from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -40,10 +50,8 @@ def plot_resolution(result: Modularity) -> Figure:
     for x, e in zip(at, found, strict=True):
         if e.low is not None and e.high is not None and e.high > e.low:
             axes.plot([x, x], [e.low, e.high], color=colour(0), linewidth=1)
-        axes.plot(
-            x, e.bits, "o", markersize=4, color=colour(0), markerfacecolor="none" if e.saturated else None,
-            clip_on=False,
-        )  # fmt: skip
+        fill = PAPER if e.saturated else colour(0)
+        axes.plot(x, e.bits, "o", markersize=4, color=colour(0), mfc=fill, clip_on=False)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(at))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -54,8 +62,8 @@ def plot_resolution(result: Modularity) -> Figure:
     axes.set_ylabel("exchange (bits)")
     if not any(upper):
         axes.text(
-            0.5, 0.5, "exactly 0 bits at every resolution", ha="center", fontsize=SMALL, color=MUTED,
-            transform=axes.transAxes,
+            0.5, 0.5, "exactly 0 bits at every resolution", ha="center", fontsize=SMALL,
+            color=MUTED, transform=axes.transAxes,
         )  # fmt: skip
     elif any(e.upper is not None for e in found):
         axes.legend(frameon=False, fontsize=SMALL, labelcolor=INK)

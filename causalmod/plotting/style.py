@@ -1,14 +1,14 @@
 """What every figure shares: sizes, colours that the colour-blind can tell apart, quiet axes.
 
-Figures are made of matplotlib's objects alone: no pyplot, no backend, no global settings, so drawing
-one leaves the caller's own figures as they were.
+Figures are made of matplotlib's objects alone: no pyplot, no backend, no global settings, so
+drawing one leaves the caller's own figures as they were.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from causalmod.plotting.names import drawable
+from causalmod.plotting.text import drawable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ MUTED = "#6b6b70"
 FAINT = "#c9c9ce"
 PAPER = "#ffffff"
 
-# Okabe & Ito (2008), https://jfly.uni-koeln.de/color/, without black; yellow last, it is weak on white.
+# Okabe & Ito (2008), https://jfly.uni-koeln.de/color/, without black, and yellow last.
 PALETTE = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -54,7 +54,9 @@ def quiet(axes: Axes, *, left: bool = True) -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(MUTED)
         axes.spines[side].set_linewidth(0.6)
-    axes.tick_params(which="both", labelsize=SMALL, color=MUTED, labelcolor=INK, width=0.6, length=3)
+    axes.tick_params(
+        which="both", labelsize=SMALL, color=MUTED, labelcolor=INK, width=0.6, length=3
+    )
     axes.tick_params(which="minor", length=0)
     axes.xaxis.label.set(color=INK, fontsize=TEXT)
     axes.yaxis.label.set(color=INK, fontsize=TEXT)

@@ -120,9 +120,12 @@ def _swaps(labels: Tensor, strength: Tensor, layer: Tensor, k: int) -> list[Tens
 def spectral_labels(strength: Tensor, layer: Tensor, k: int, seed: int) -> Tensor:
     """Cluster units by the flow graph's leading eigenvectors, with depth taken out.
 
-    Plain spectral clustering of a layered graph finds early and late layers. So ``k + L - 1``
-    eigenvectors of the normalised graph are taken, the degree-weighted mean of each layer is removed,
-    and the ``k - 1`` largest directions that remain are clustered.
+    Plain spectral clustering of a layered graph finds early and late layers. So the normalised
+    graph is first projected off the indicator of each layer; its ``k - 1`` leading eigenvectors, with
+    the trivial one, give each unit a direction (rows of length 1, so that weakly attached units are
+    no outliers), and the directions are clustered.
+
+    Source: Ng, Jordan and Weiss, NeurIPS 14 (2001), for the rows of length 1.
 
     Args:
         strength: ``[unit, unit]``, symmetric, not negative.
@@ -137,33 +140,39 @@ def spectral_labels(strength: Tensor, layer: Tensor, k: int, seed: int) -> Tenso
 
     weights = strength.double().numpy()
     degree = weights.sum(1)
-    floor = max(float(degree.max()) * 1e-9, 1e-30)
-    root = np.sqrt(np.maximum(degree, floor))
+    root = np.sqrt(np.maximum(degree, max(float(degree.max()) * 1e-9, 1e-30)))
     normal = weights / root[:, None] / root[None, :]
-    depth = len(np.unique(layer.numpy()))
-    vectors = _leading(normal, min(k + depth - 1, len(weights)), seed) / root[:, None]
-    numbers = layer.numpy()
-    for number in np.unique(numbers):
-        inside = numbers == number
-        weight = root[inside] ** 2
-        vectors[inside] -= (weight[:, None] * vectors[inside]).sum(0) / weight.sum()
-    left, values, _ = np.linalg.svd(vectors * root[:, None], full_matrices=False)
-    points = (left * values)[:, : max(k - 1, 1)] / root[:, None]
-    points = points / np.maximum(np.abs(points).max(0), 1e-30)
-    fitted = KMeans(k, n_init=10, random_state=seed).fit_predict(points + 0.0)
-    labels = torch.from_numpy(fitted.astype(np.int64))
-    return _without_empty(labels, k)
+    depth = (layer.numpy()[:, None] == np.unique(layer.numpy())[None, :]) * root[:, None]
+    depth = depth / np.linalg.norm(depth, axis=0)
+    vectors = _leading(normal, depth, k - 1, seed)
+    points = np.concatenate([root[:, None] / np.linalg.norm(root), vectors], axis=1)
+    points = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-30)
+    fitted = KMeans(k, n_init=10, random_state=seed).fit_predict(points)
+    return _without_empty(torch.from_numpy(fitted.astype(np.int64)), k)
 
 
-def _leading(normal: np.ndarray, count: int, seed: int) -> np.ndarray:
-    if len(normal) <= _DENSE or count >= len(normal) - 1:
-        _, vectors = np.linalg.eigh(normal)
+def _leading(normal: np.ndarray, depth: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Eigenvectors of the largest eigenvalues, orthogonal to the columns of ``depth``."""
+    size = len(normal)
+    if size <= _DENSE or count >= size - 1:
+        off = np.eye(size) - depth @ depth.T
+        # the projected directions get eigenvalue -2, below all of a normalised graph's
+        _, vectors = np.linalg.eigh(off @ normal @ off - 2 * depth @ depth.T)
         return vectors[:, ::-1][:, :count].copy()
     from scipy.sparse import csr_matrix
-    from scipy.sparse.linalg import eigsh
+    from scipy.sparse.linalg import LinearOperator, eigsh
 
-    start = np.random.default_rng(seed).standard_normal(len(normal))
-    _, vectors = eigsh(csr_matrix(normal), k=count, which="LA", v0=start)
+    sparse = csr_matrix(normal)
+
+    def apply(vector: np.ndarray) -> np.ndarray:
+        inside = depth.T @ vector
+        off = vector - depth @ inside
+        moved = sparse @ off
+        return moved - depth @ (depth.T @ moved) - 2 * depth @ inside
+
+    start = np.random.default_rng(seed).standard_normal(size)
+    operator = LinearOperator((size, size), matvec=apply, dtype=normal.dtype)
+    _, vectors = eigsh(operator, k=count, which="LA", v0=start)
     return vectors[:, ::-1].copy()
 
 
