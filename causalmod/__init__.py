@@ -38,7 +38,32 @@ _PUBLIC = {
 }
 _MODULES = frozenset({"zoo"})
 
-__all__ = ["__version__", *_PUBLIC, *_MODULES]
+__all__ = [
+    "CausalmodError",
+    "CausalmodWarning",
+    "CompileError",
+    "Estimate",
+    "EstimatorError",
+    "Exchange",
+    "InputError",
+    "Interrupted",
+    "Modularity",
+    "OutputError",
+    "Partition",
+    "PartitionError",
+    "SearchBudget",
+    "SelectorError",
+    "Site",
+    "StructuralCausalModel",
+    "Variable",
+    "__version__",
+    "compile",
+    "exchange",
+    "information",
+    "modularity",
+    "resample",
+    "zoo",
+]
 
 
 class _Package(ModuleType):

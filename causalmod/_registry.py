@@ -56,7 +56,9 @@ class Registry(Generic[T]):
         if name in self._entries:
             raise InputError(f"a {self.kind} named {name!r} is registered already")
         for method, parameters in self._required.items():
-            function = implementation if method == "__call__" else getattr(implementation, method, None)
+            function = (
+                implementation if method == "__call__" else getattr(implementation, method, None)
+            )
             if not callable(function):
                 raise InputError(f"{self.kind} {name!r} lacks the method {method!r}")
             accepted = inspect.signature(function).parameters

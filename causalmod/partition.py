@@ -129,7 +129,9 @@ def _unroll(selector: str) -> list[str]:
                 f"{site!r}; write the end, as in '{site}[0:4]'"
             )
         else:
-            names.extend(f"{site}[{place}]" for place in range(index.start or 0, index.stop, index.step or 1))
+            names.extend(
+                f"{site}[{place}]" for place in range(index.start or 0, index.stop, index.step or 1)
+            )
     return names
 
 

@@ -49,7 +49,9 @@ def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
     for name, tensor in tensors:
         plain = tensor.detach().to("cpu").contiguous()
         state.update(f"{name}|{plain.dtype}|{tuple(plain.shape)}|".encode())
-        state.update(plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b"")
+        state.update(
+            plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
+        )
     return state.hexdigest()
 
 

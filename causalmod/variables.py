@@ -123,7 +123,9 @@ def parse(selector: str) -> tuple[str, tuple[int | slice, ...] | None]:
 
 def _index(text: str, selector: str) -> int | slice:
     pieces = text.strip().split(":")
-    if len(pieces) <= 3 and all(piece.strip() == "" or piece.strip().isdecimal() for piece in pieces):
+    if len(pieces) <= 3 and all(
+        piece.strip() == "" or piece.strip().isdecimal() for piece in pieces
+    ):
         numbers = [int(piece) if piece.strip() else None for piece in pieces]
         if len(numbers) > 1 and (len(numbers) < 3 or numbers[2] != 0):
             return slice(*numbers)

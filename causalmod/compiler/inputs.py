@@ -32,7 +32,9 @@ def check_model(model: object) -> nn.Module:
     return model
 
 
-def read_inputs(model: nn.Module, inputs: Inputs) -> tuple[tuple[Tensor, ...], dict[str, Tensor], list[str]]:
+def read_inputs(
+    model: nn.Module, inputs: Inputs
+) -> tuple[tuple[Tensor, ...], dict[str, Tensor], list[str]]:
     """Split ``inputs`` into positional and keyword tensors, with a site label for each.
 
     Raises:
@@ -50,7 +52,9 @@ def read_inputs(model: nn.Module, inputs: Inputs) -> tuple[tuple[Tensor, ...], d
         names = [parameters[i] if i < len(parameters) else str(i) for i in range(len(args))]
     values = [*args, *kwargs.values()]
     if not values:
-        raise InputError("inputs is empty: give the tensor (or tensors) that the model is called on")
+        raise InputError(
+            "inputs is empty: give the tensor (or tensors) that the model is called on"
+        )
     labels = ["input"] if len(values) == 1 and not kwargs else [f"input.{name}" for name in names]
     if len(values) == 1:
         labels = ["input"]

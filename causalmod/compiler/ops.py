@@ -5,7 +5,9 @@ from __future__ import annotations
 from torch import fx
 
 #: Nothing but a new name for the same values.
-IDENTITY = frozenset({"site", "alias", "clone", "contiguous", "detach", "lift_fresh_copy", "lift_fresh"})
+IDENTITY = frozenset(
+    {"site", "alias", "clone", "contiguous", "detach", "lift_fresh_copy", "lift_fresh"}
+)
 
 #: Elementwise and nonlinear: each starts a new default site.
 NONLINEAR = frozenset(
@@ -63,7 +65,9 @@ def is_identity(node: fx.Node) -> bool:
     name = op_name(node)
     if name in IDENTITY:
         return True
-    return name in {"dropout", "feature_dropout", "alpha_dropout"} and not _argument(node, 2, "train")
+    return name in {"dropout", "feature_dropout", "alpha_dropout"} and not _argument(
+        node, 2, "train"
+    )
 
 
 def _argument(node: fx.Node, place: int, name: str) -> object:

@@ -62,7 +62,8 @@ def _spread(program: Program, node: fx.Node, patterns: Mapping[str, Any], count:
     name = _op(node)
     touched = [a.name for a in node.all_input_nodes if a.name in patterns]
     regular = program.by_row[node.name] and all(
-        isinstance(patterns[t], (Tensor, list, tuple)) and not _is_flag(patterns[t]) for t in touched
+        isinstance(patterns[t], (Tensor, list, tuple)) and not _is_flag(patterns[t])
+        for t in touched
     )
     multiple = not isinstance(node.meta.get("val"), Tensor)
     if name in VIEWS and (regular or multiple) and not any(_is_flag(patterns[t]) for t in touched):
@@ -130,7 +131,9 @@ def _pattern_of(program: Program, argument: Any, patterns: Mapping[str, Any]) ->
     return patterns.get(argument.name) if isinstance(argument, fx.Node) else None
 
 
-def _elementwise(program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int) -> Tensor:
+def _elementwise(
+    program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int
+) -> Tensor:
     shape = program.row_shape(node.name)
     result = torch.zeros(count, *shape)
     for argument in node.all_input_nodes:
@@ -152,11 +155,15 @@ def _elementwise(program: Program, node: fx.Node, patterns: Mapping[str, Any], c
 
 def _reduction(program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int) -> Tensor:
     source = node.args[0]
-    pattern = patterns[source.name] if isinstance(source, fx.Node) and source.name in patterns else None
+    pattern = (
+        patterns[source.name] if isinstance(source, fx.Node) and source.name in patterns else None
+    )
     dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
     if pattern is None:
         return _everything(patterns, [a.name for a in node.all_input_nodes if a.name in patterns])
-    chosen = [dims] if isinstance(dims, int) else list(dims) if isinstance(dims, (list, tuple)) else []
+    chosen = (
+        [dims] if isinstance(dims, int) else list(dims) if isinstance(dims, (list, tuple)) else []
+    )
     chosen = [d % pattern.ndim for d in chosen if isinstance(d, int)]
     if not chosen or 0 in chosen:
         return _flag(pattern)
@@ -167,7 +174,9 @@ def _reduction(program: Program, node: fx.Node, patterns: Mapping[str, Any], cou
     return spread.squeeze(tuple(chosen)).expand(count, *shape)
 
 
-def _linear(program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int) -> Tensor | None:
+def _linear(
+    program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int
+) -> Tensor | None:
     pattern = _pattern_of(program, node.args[0], patterns)
     weight = node.args[1]
     if pattern is None or not isinstance(weight, fx.Node) or weight.name not in program.constants:

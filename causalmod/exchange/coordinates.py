@@ -27,8 +27,13 @@ class Coordinates:
 
     def observed(self) -> Observed:
         """Activations ``[row, coordinate]`` and scales of all live units."""
-        values = [self._scm.blocks(n)[:, p].flatten(1) for n, p in zip(self._sites, self.places, strict=True)]
-        scales = [self._scm.scales[n][p].flatten() for n, p in zip(self._sites, self.places, strict=True)]
+        values = [
+            self._scm.blocks(n)[:, p].flatten(1)
+            for n, p in zip(self._sites, self.places, strict=True)
+        ]
+        scales = [
+            self._scm.scales[n][p].flatten() for n, p in zip(self._sites, self.places, strict=True)
+        ]
         return Observed(torch.cat(values, dim=1), torch.cat(scales))
 
     def observed_apart(self) -> list[Observed]:

@@ -16,7 +16,9 @@ from causalmod.variables import Variable
 class Group:
     """Some variables of a model, laid side by side as coordinates."""
 
-    def __init__(self, scm: StructuralCausalModel, selectors: str | Iterable[str], role: str) -> None:
+    def __init__(
+        self, scm: StructuralCausalModel, selectors: str | Iterable[str], role: str
+    ) -> None:
         self._scm = scm
         self.variables = scm.resolve(selectors)
         if not self.variables:
@@ -29,7 +31,9 @@ class Group:
     def observed(self, rows: Tensor) -> Observed:
         """Values ``[row, coordinate]`` on the given rows, and scales."""
         scales = [self._scm.scales[s][index].flatten() for s, index in self.index.items()]
-        return Observed(self._columns({s: self._scm.blocks(s)[rows] for s in self.index}), torch.cat(scales))
+        return Observed(
+            self._columns({s: self._scm.blocks(s)[rows] for s in self.index}), torch.cat(scales)
+        )
 
     def _columns(self, blocks: dict[str, Tensor]) -> Tensor:
         return torch.cat([blocks[s][:, index].flatten(1) for s, index in self.index.items()], dim=1)
@@ -48,13 +52,18 @@ class Group:
         return {site: patch(site, index) for site, index in self.index.items()}
 
     def under(self, source: Group, contexts: Tensor, donors: Tensor, memory: int) -> Tensor:
-        """Values of this group when ``source`` takes donor values: ``[run, coordinate]``."""
+        """Values of this group when ``source`` takes donor values: ``[run, coordinate]``.
+
+        Constant units are clamped on the way, as they carry nothing; but this group is what is asked
+        about, and answers freely even if it is constant on the data.
+        """
         wide = max(sum(site.count * site.width for site in self._scm.sites.values()), 1)
         step = max(1, memory // (wide * 4 * 4))
         parts: list[Tensor] = []
         for start in range(0, len(contexts), step):
             chunk = slice(start, start + step)
-            blocks = self._scm.replay(contexts[chunk], source.set_to(donors[chunk]), list(self.index))
+            patches = source.set_to(donors[chunk])
+            blocks = self._scm.replay(contexts[chunk], patches, list(self.index), free=self.index)
             parts.append(self._columns(blocks))
         return torch.cat(parts)
 

@@ -130,7 +130,9 @@ class HybridRuns:
             found.append(read(self.run(states[part]), part))
         return found
 
-    def joint(self, estimate: Callable[[Tensor], Bounds], states: Tensor, members: Tensor) -> Bounds:
+    def joint(
+        self, estimate: Callable[[Tensor], Bounds], states: Tensor, members: Tensor
+    ) -> Bounds:
         """Bits that donors send to groups of units, in each context.
 
         Args:

@@ -128,7 +128,11 @@ def information(
         scm, sender, receiver, ESTIMATORS.get(choice.name).fit(left, right, resolution), rows,
         min(contexts, len(rows)), donors, seed, budget,
     )  # fmt: skip
-    found = {"observational": _observational, "interventional": _averaged, "conditional": _conditional}
+    found = {
+        "observational": _observational,
+        "interventional": _averaged,
+        "conditional": _conditional,
+    }
     figures = found[kind](task)
     estimate = Estimate(
         **figures,
@@ -225,7 +229,10 @@ def _conditional(task: _Task) -> dict[str, Any]:
         first, counts = distinct_rows(codes)
         grid = _enumerated(task, task.rows[first])
         bounds = task.estimator.response(grid.transpose(0, 1), counts)
-        return _exact(float(bounds.bits.mean())) | {"contexts": len(task.rows), "donors": len(first)}
+        return _exact(float(bounds.bits.mean())) | {
+            "contexts": len(task.rows),
+            "donors": len(first),
+        }
     sample = draw_sample(task.rows, task.contexts, task.donors, 1, task.seed)
     count, each = sample.shape
     contexts = sample.contexts.repeat_interleave(each)

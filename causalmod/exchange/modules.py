@@ -44,7 +44,9 @@ class Exchange:
         return self.estimate.bits
 
     def __repr__(self) -> str:
-        return f"Exchange({self.estimate.describe()} bits over {len(self.into)} modules, conditional)"
+        return (
+            f"Exchange({self.estimate.describe()} bits over {len(self.into)} modules, conditional)"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that ``json`` can write."""
@@ -244,7 +246,9 @@ class _Measure:
         states = torch.where(own, RESPOND, 0)
         contexts = (self.rows if self.sample is None else self.sample.contexts)[:64]
         same = Sample(contexts, contexts[None, :, None].expand(1, -1, 4))
-        return float(self._estimate(HybridRuns(self.scm, same, memory=self.memory), states, own).bits.mean())
+        return float(
+            self._estimate(HybridRuns(self.scm, same, memory=self.memory), states, own).bits.mean()
+        )
 
     def _run(self, states: Tensor, members: Tensor, senders: list[int]) -> Bounds:
         sample = self._enumerate(senders) if self.sample is None else self.sample
@@ -252,7 +256,9 @@ class _Measure:
         return self._estimate(runs, states, members)
 
     def _estimate(self, runs: HybridRuns, states: Tensor, members: Tensor) -> Bounds:
-        estimator = ESTIMATORS.get(self._name).fit(None, runs.coordinates.observed(), self._resolution)
+        estimator = ESTIMATORS.get(self._name).fit(
+            None, runs.coordinates.observed(), self._resolution
+        )
         bounds = runs.joint(_reader(estimator, runs.sample), states[None], members[None])
         return Bounds(bounds.bits[0], None if bounds.upper is None else bounds.upper[0])
 

@@ -81,7 +81,9 @@ class Estimate:
             spread = f"95% interval {self.low:.4f} to {self.high:.4f}"
         upper = f", at most {self.upper:.4f}" if self.upper is not None else ""
         scale = f", resolution {self.resolution:g}" if self.resolution is not None else ""
-        return f"Estimate({self.bits:.4f} bits{upper}, {spread}; {self.kind}, {self.estimator}{scale})"
+        return (
+            f"Estimate({self.bits:.4f} bits{upper}, {spread}; {self.kind}, {self.estimator}{scale})"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that ``json`` can write."""

@@ -45,7 +45,9 @@ def without_donor_bias(estimator: Estimator, responses: Tensor) -> Bounds:
     return Bounds(bits, 2 * whole.upper - (first.upper + second.upper) / 2)
 
 
-def jackknife(figure: Callable[[Tensor], float], rows: int, groups: int = 20) -> tuple[float, float, float]:
+def jackknife(
+    figure: Callable[[Tensor], float], rows: int, groups: int = 20
+) -> tuple[float, float, float]:
     """Figure on all rows and its 95% interval by leaving out one group of rows at a time.
 
     Source: Miller, Biometrika 61(1):1 (1974).
@@ -56,7 +58,9 @@ def jackknife(figure: Callable[[Tensor], float], rows: int, groups: int = 20) ->
     whole = figure(everything)
     groups = min(groups, rows)
     part = everything % groups
-    left_out = torch.tensor([figure(everything[part != g]) for g in range(groups)], dtype=torch.float64)
+    left_out = torch.tensor(
+        [figure(everything[part != g]) for g in range(groups)], dtype=torch.float64
+    )
     error = float(((groups - 1) / groups * (left_out - left_out.mean()).square().sum()).sqrt())
     half = float(t.ppf((1 + CONFIDENCE) / 2, groups - 1)) * error
     return whole, max(0.0, whole - half), whole + half

@@ -112,10 +112,17 @@ class _State:
     """What is known so far of one network; turned into a result at any time."""
 
     def __init__(
-        self, scm: StructuralCausalModel, settings: Settings, estimator: str, found: Found, watch: Stopwatch
+        self,
+        scm: StructuralCausalModel,
+        settings: Settings,
+        estimator: str,
+        found: Found,
+        watch: Stopwatch,
     ) -> None:
         self.scm, self.settings, self.found, self.watch = scm, settings, found, watch
-        self.reporting = estimator if estimator != "auto" else "exact" if settings.exact else "pairwise"
+        self.reporting = (
+            estimator if estimator != "auto" else "exact" if settings.exact else "pairwise"
+        )
         self.partition = as_partition(scm, found.labels)
         self.exchange: Exchange | None = None
         self.curve: dict[float, Exchange] = {}
@@ -140,7 +147,9 @@ class _State:
             same = resolution == self.settings.resolution
             self.curve[resolution] = self.exchange if same else self._exchange(resolution)
         tell("measure", steps - 1, steps)
-        self.least, self.random = random_exchanges(self.scm, self.settings, self.reporting, self.found.labels)
+        self.least, self.random = random_exchanges(
+            self.scm, self.settings, self.reporting, self.found.labels
+        )
         tell("measure", steps, steps)
 
     def result(self, nulls: tuple[float, ...], complete: bool) -> Modularity:
@@ -150,7 +159,13 @@ class _State:
         raw_score = self.found.score
         score, low, high, p, kind, note = _calibrate(self.found, nulls, complete)
         mean = sum(self.random) / len(self.random) if self.random else float("nan")
-        ratio = float("inf") if self.least == 0 and mean > 0 else mean / self.least if self.least else 1.0
+        ratio = (
+            float("inf")
+            if self.least == 0 and mean > 0
+            else mean / self.least
+            if self.least
+            else 1.0
+        )
         names = self.settings
         return Modularity(
             partition=self.partition, score=score, low=low, high=high, raw=1 - raw_score, ratio=ratio,
@@ -173,7 +188,9 @@ def _calibrate(
         return None, None, None, None, "none", f"interrupted after {len(nulls)} null networks"
     if not nulls:
         why = "no null networks were asked for, or the network has no weights to permute"
-        return (1.0, 1.0, 1.0, None, "none", why) if silent else (None, None, None, None, "none", why)
+        return (
+            (1.0, 1.0, 1.0, None, "none", why) if silent else (None, None, None, None, "none", why)
+        )
     mean = sum(nulls) / len(nulls)
     p = (1 + sum(score <= best + 1e-12 for score in nulls)) / (1 + len(nulls))
     if silent and mean == 0:
@@ -195,9 +212,14 @@ def _half_width(found: Found, nulls: tuple[float, ...]) -> float:
     groups = min(_JACKKNIFE, contexts)
     part = torch.arange(contexts) % groups
     left_out = torch.tensor(
-        [score_of(found.own, found.same_size, (part != g).nonzero().flatten()) for g in range(groups)]
+        [
+            score_of(found.own, found.same_size, (part != g).nonzero().flatten())
+            for g in range(groups)
+        ]
     )
-    score_error = float(((groups - 1) / groups * (left_out - left_out.mean()).square().sum()).sqrt())
+    score_error = float(
+        ((groups - 1) / groups * (left_out - left_out.mean()).square().sum()).sqrt()
+    )
     sample = torch.tensor(nulls, dtype=torch.float64)
     mean = float(sample.mean())
     null_error = float(sample.std() / len(nulls) ** 0.5) if len(nulls) > 1 else 0.0
@@ -239,7 +261,9 @@ def random_exchanges(
         sample = draw_sample(settings.reported, 24, 64, settings.k - 1, settings.seed + 4)
     runs = HybridRuns(scm, sample, memory=parse_memory(settings.budget.memory) // 4)
     fitted = ESTIMATORS.get(estimator).fit(None, runs.coordinates.observed(), settings.resolution)
-    labels = torch.cat([best[None], random_partitions(len(best), settings.k, _RANDOM, settings.seed)])
+    labels = torch.cat(
+        [best[None], random_partitions(len(best), settings.k, _RANDOM, settings.seed)]
+    )
     modules = torch.arange(settings.k)[None, :, None]
     own = labels[:, None, :] == modules
     stream = torch.where(labels[:, None, :] < modules, labels[:, None, :], labels[:, None, :] - 1)

@@ -61,7 +61,12 @@ class Found:
 
 
 def settle(
-    scm: StructuralCausalModel, k: int, estimator: str, resolution: float, budget: SearchBudget, seed: int
+    scm: StructuralCausalModel,
+    k: int,
+    estimator: str,
+    resolution: float,
+    budget: SearchBudget,
+    seed: int,
 ) -> Settings:
     """Choose estimator and rows for a model.
 
@@ -90,7 +95,9 @@ def settle(
         return Settings(k, name, resolution, budget, rows, rows, False, seed)
     order = torch.randperm(scm.rows, generator=torch.Generator().manual_seed(seed))
     half = scm.rows // 2
-    return Settings(k, name, resolution, budget, order[:half].sort()[0], order[half:].sort()[0], True, seed)
+    return Settings(
+        k, name, resolution, budget, order[:half].sort()[0], order[half:].sort()[0], True, seed
+    )
 
 
 def search(
@@ -137,7 +144,11 @@ def _whole_class(objective: Objective, labels: Tensor, candidates: list[Candidat
 
 
 def _objective(
-    scm: StructuralCausalModel, settings: Settings, rows: Tensor, effort: tuple[int, int, float], seed: int
+    scm: StructuralCausalModel,
+    settings: Settings,
+    rows: Tensor,
+    effort: tuple[int, int, float],
+    seed: int,
 ) -> Objective:
     contexts, donors, finest = effort
     if settings.exact:

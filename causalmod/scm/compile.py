@@ -9,7 +9,13 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from causalmod import compiler
-from causalmod.compiler.inputs import Inputs, check_model, check_rows_independent, first_run, read_inputs
+from causalmod.compiler.inputs import (
+    Inputs,
+    check_model,
+    check_rows_independent,
+    first_run,
+    read_inputs,
+)
 from causalmod.errors import CompileError
 from causalmod.scm.model import StructuralCausalModel
 
@@ -35,6 +41,7 @@ def compile(  # the field's word; shadows the builtin only inside this module
 
     Example:
         >>> import torch
+        >>> from causalmod import compile
         >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
         >>> scm = compile(net.eval(), torch.eye(2))
         >>> torch.equal(scm.observe()["output"], net(torch.eye(2)))
@@ -42,7 +49,11 @@ def compile(  # the field's word; shadows the builtin only inside this module
     """
     check_model(model)
     args, kwargs, labels = read_inputs(model, inputs)
-    expected = [leaf for leaf in pytree.tree_leaves(first_run(model, args, kwargs)) if isinstance(leaf, Tensor)]
+    expected = [
+        leaf
+        for leaf in pytree.tree_leaves(first_run(model, args, kwargs))
+        if isinstance(leaf, Tensor)
+    ]
     check_rows_independent(model, args, kwargs, expected)
     few = min(4, (args or tuple(kwargs.values()))[0].shape[0])
     short = {name: value[:few] for name, value in kwargs.items()}

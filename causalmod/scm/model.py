@@ -48,6 +48,7 @@ class StructuralCausalModel:
 
     Example:
         >>> import torch
+        >>> from causalmod import compile
         >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU(), torch.nn.Linear(3, 1))
         >>> scm = compile(net.eval(), torch.randn(8, 2, generator=torch.Generator().manual_seed(0)))
         >>> list(scm.sites)
@@ -197,7 +198,9 @@ class StructuralCausalModel:
             variables = self.resolve(selector)
             for variable in variables:
                 if variable in seen:
-                    raise InputError(f"{variable} is set twice: by {seen[variable]!r} and {selector!r}")
+                    raise InputError(
+                        f"{variable} is set twice: by {seen[variable]!r} and {selector!r}"
+                    )
                 seen[variable] = selector
             site = self.sites[variables[0].site]
             index = torch.tensor([variable.index for variable in variables])
@@ -262,6 +265,7 @@ class StructuralCausalModel:
         patches: Mapping[str, compiler.Patch],
         wanted: Iterable[str] | None = None,
         clamp: bool = True,
+        free: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Run part of the network on data rows with changes at some sites.
 
@@ -270,6 +274,7 @@ class StructuralCausalModel:
             patches: site → function of its natural blocks ``[run, variable, coordinate]``.
             wanted: sites to return; all by default.
             clamp: hold units that are constant on the data at their constant.
+            free: site → positions of variables that are not clamped all the same.
 
         Returns:
             dict: site → blocks ``[run, variable, coordinate]``.
@@ -281,8 +286,10 @@ class StructuralCausalModel:
             moved |= self._program.descendants(node)
         if clamp:
             for name, constant in self.constant.items():
-                if self._nodes[name] in moved and bool(constant.any()):
-                    steps.setdefault(self._nodes[name], []).insert(0, self._clamp(name, constant))
+                held = constant.clone()
+                held[(free or {}).get(name, [])] = False
+                if self._nodes[name] in moved and bool(held.any()):
+                    steps.setdefault(self._nodes[name], []).insert(0, self._clamp(name, held))
         for node, patch in self._patches(rows).items():
             if node in moved:
                 steps.setdefault(node, []).insert(0, patch)
@@ -295,10 +302,10 @@ class StructuralCausalModel:
             values = program.run(known, targets, {n: _compose(s) for n, s in steps.items()})
         return {name: self.sites[name].split(values[self._nodes[name]]) for name in wanted}
 
-    def _clamp(self, name: str, constant: Tensor) -> compiler.Patch:
-        held = self.blocks(name)[:1]
-        mask = constant[None, :, None]
-        return self._on_node(name, lambda blocks: torch.where(mask, held, blocks))
+    def _clamp(self, name: str, held: Tensor) -> compiler.Patch:
+        value = self.blocks(name)[:1]
+        mask = held[None, :, None]
+        return self._on_node(name, lambda blocks: torch.where(mask, value, blocks))
 
     # --- facts about the variables --------------------------------------------------------------
 
@@ -355,7 +362,9 @@ class StructuralCausalModel:
             for index, name in enumerate(site.variables):
                 graph.add_node(name, site=site.name, index=index, exogenous=False)
         for name in self.inputs:
-            graph.add_edges_from((EXOGENOUS, v, {"structural": True}) for v in self.sites[name].variables)
+            graph.add_edges_from(
+                (EXOGENOUS, v, {"structural": True}) for v in self.sites[name].variables
+            )
         for (source, target), matrix in self.edges.items():
             start, end = self.sites[source].variables, self.sites[target].variables
             pairs = matrix.nonzero().tolist()
@@ -387,7 +396,9 @@ class StructuralCausalModel:
     def with_parameters(self, changed: Mapping[str, Tensor]) -> StructuralCausalModel:
         """Return the same network with some parameters replaced (by graph node)."""
         program = self._program.with_constants(changed)
-        return StructuralCausalModel(program, self._data, self.sites, self._nodes, self._assignments)
+        return StructuralCausalModel(
+            program, self._data, self.sites, self._nodes, self._assignments
+        )
 
     def with_rows(self, rows: Tensor) -> StructuralCausalModel:
         """Return the same model on some of the data rows."""

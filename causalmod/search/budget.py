@@ -48,6 +48,9 @@ class Meter:
     def left(self) -> int:
         """Evaluations that remain; 0 when the time is up."""
         limit = self.budget.evaluations or self.default
-        if self.budget.seconds is not None and time.perf_counter() - self.start > self.budget.seconds:
+        if (
+            self.budget.seconds is not None
+            and time.perf_counter() - self.start > self.budget.seconds
+        ):
             return 0
         return max(0, limit - self.used)

@@ -10,7 +10,12 @@ from causalmod.scm import StructuralCausalModel
 
 
 def flow_graph(
-    scm: StructuralCausalModel, rows: Tensor, *, contexts: int = 64, seed: int = 0, memory: int = 2 * 10**9
+    scm: StructuralCausalModel,
+    rows: Tensor,
+    *,
+    contexts: int = 64,
+    seed: int = 0,
+    memory: int = 2 * 10**9,
 ) -> Tensor:
     """Mean squared response of each unit, in its own variances, when one other is resampled.
 
@@ -38,7 +43,9 @@ def flow_graph(
     def read(responses: list[Tensor], part: slice) -> Tensor:
         flat = torch.cat([r[:, :, 0].flatten(2) for r in responses], dim=-1).double()
         moved = ((flat - held) / observed.scale).square().mean(1) / 2
-        return torch.zeros(len(flat), count, dtype=torch.float64).index_add_(1, runs.coordinates.unit_of, moved)
+        return torch.zeros(len(flat), count, dtype=torch.float64).index_add_(
+            1, runs.coordinates.unit_of, moved
+        )
 
     flow = torch.cat(runs.in_batches(states, read))
     flow[flow < 1e-12] = 0.0  # rounding

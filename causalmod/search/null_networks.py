@@ -35,7 +35,11 @@ def _matrices(scm: StructuralCausalModel) -> list[tuple[fx.Node, str]]:
     program = scm.program
     found: list[tuple[fx.Node, str]] = []
     for node in program.nodes.values():
-        if node.op != "call_function" or op_name(node) != "linear" or node.name in program.constants:
+        if (
+            node.op != "call_function"
+            or op_name(node) != "linear"
+            or node.name in program.constants
+        ):
             continue
         sender, weight = node.args[0], node.args[1]
         if not isinstance(sender, fx.Node) or not isinstance(weight, fx.Node):
@@ -45,7 +49,9 @@ def _matrices(scm: StructuralCausalModel) -> list[tuple[fx.Node, str]]:
     return found
 
 
-def _permuted(scm: StructuralCausalModel, node: fx.Node, weight: str, generator: torch.Generator) -> Tensor:
+def _permuted(
+    scm: StructuralCausalModel, node: fx.Node, weight: str, generator: torch.Generator
+) -> Tensor:
     matrix = scm.program.constants[weight].double()
     sender = node.args[0]
     assert isinstance(sender, fx.Node)

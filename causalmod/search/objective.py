@@ -1,10 +1,10 @@
 """The objective: how much modules exchange against how much flows inside them, size for size.
 
-    X(m)   = in(m) + in(rest)           what module m exchanges with the rest
-    int(m) = sum of what each unit of m receives from the others of m
-    c(m)   = X(m) / (X(m) + 2 int(m)),  1 when int(m) = 0
-    c      = max over modules
-    S      = c / mean c over random partitions with the same sizes per layer
+X(m)   = in(m) + in(rest)           what module m exchanges with the rest
+int(m) = sum of what each unit of m receives from the others of m
+c(m)   = X(m) / (X(m) + 2 int(m)),  1 when int(m) = 0
+c      = max over modules
+S      = c / mean c over random partitions with the same sizes per layer
 """
 
 from __future__ import annotations
@@ -93,7 +93,9 @@ class Objective:
         count, k = len(labels), self.k
         modules = torch.arange(k)
         own = labels[:, None, :] == modules[None, :, None]  # [partition, module, unit]
-        stream = torch.where(labels[:, None, :] < modules[None, :, None], labels[:, None, :], labels[:, None, :] - 1)
+        stream = torch.where(
+            labels[:, None, :] < modules[None, :, None], labels[:, None, :], labels[:, None, :] - 1
+        )
         flat = own.flatten(0, 1)
         received = torch.where(own, RESPOND, stream).flatten(0, 1)
         inside = torch.where(own, 0, CONTEXT).flatten(0, 1)
@@ -122,7 +124,9 @@ class Objective:
         key = self.size_class(labels)
         if key not in self._means:
             generator = torch.Generator().manual_seed(self._seed)
-            self._means[key] = self.terms(shuffle_in_layers(labels, self.units.layer, draws, generator))
+            self._means[key] = self.terms(
+                shuffle_in_layers(labels, self.units.layer, draws, generator)
+            )
             self.evaluations -= draws  # they are part of scoring one candidate
         found = self._means[key]
         assert found is not None
@@ -142,7 +146,9 @@ def score_of(own: Terms, same_size: Terms | None, contexts: Tensor | None = None
     return 1.0 if mean == 0 else float(own.costs(contexts)[0]) / mean
 
 
-def shuffle_in_layers(labels: Tensor, layer: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+def shuffle_in_layers(
+    labels: Tensor, layer: Tensor, draws: int, generator: torch.Generator
+) -> Tensor:
     """Shuffle module labels among the units of each layer: ``[draw, unit]``."""
     shuffled = labels.repeat(draws, 1)
     for number in layer.unique():

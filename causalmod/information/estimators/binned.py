@@ -60,7 +60,9 @@ class Binned(Estimator):
 
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """See :meth:`Estimator.response`: entropy of the bin over donors, within each context."""
-        codes = torch.bucketize(responses[..., 0].contiguous(), self._target_edges.to(responses.dtype))
+        codes = torch.bucketize(
+            responses[..., 0].contiguous(), self._target_edges.to(responses.dtype)
+        )
         cells = len(self._target_edges) + 1
         hot = torch.nn.functional.one_hot(codes, cells).double()
         counts = hot.sum(-2) if weights is None else (hot * weights[:, None]).sum(-2)

@@ -61,7 +61,9 @@ class Exact(Estimator):
         left = _hash(value_codes(source.double(), self._source_size))
         right = _hash(value_codes(target.double(), self._target_size))
         both = _hash(torch.stack([left, right], dim=-1))
-        return Bounds((_entropy(left, ones) + _entropy(right, ones) - _entropy(both, ones)).clamp_min(0))
+        return Bounds(
+            (_entropy(left, ones) + _entropy(right, ones) - _entropy(both, ones)).clamp_min(0)
+        )
 
     def averaged(self, source: Tensor, responses: Tensor) -> Bounds:
         """See :meth:`Estimator.averaged`; every donor row counts equally."""

@@ -66,7 +66,10 @@ class PairwiseBounds(Estimator):
 def _difference(positive: list[Bounds], negative: Bounds) -> Bounds:
     assert negative.upper is not None
     low = sum((b.bits for b in positive), start=torch.zeros(())) - negative.upper
-    high = sum((b.upper for b in positive if b.upper is not None), start=torch.zeros(())) - negative.bits
+    high = (
+        sum((b.upper for b in positive if b.upper is not None), start=torch.zeros(()))
+        - negative.bits
+    )
     return Bounds(low.clamp_min(0), high.clamp_min(0))
 
 

@@ -38,9 +38,13 @@ def exhaustive(
     """
     count, k = len(scm.units), objective.k
     if count > MAX_UNITS:
-        raise InputError(f"exhaustive search takes at most {MAX_UNITS} units; the model has {count}")
+        raise InputError(
+            f"exhaustive search takes at most {MAX_UNITS} units; the model has {count}"
+        )
     every = all_partitions(count, k)
-    parts = [objective.terms(every[start : start + _BATCH]) for start in range(0, len(every), _BATCH)]
+    parts = [
+        objective.terms(every[start : start + _BATCH]) for start in range(0, len(every), _BATCH)
+    ]
     meter.used += len(every)
     terms = Terms(
         torch.cat([p.received for p in parts]),
@@ -78,7 +82,10 @@ def all_partitions(count: int, k: int) -> Tensor:
     for _ in range(count - 1):
         top = strings.amax(1)
         choices = [
-            torch.cat([strings[top >= label - 1], torch.full((int((top >= label - 1).sum()), 1), label)], dim=1)
+            torch.cat(
+                [strings[top >= label - 1], torch.full((int((top >= label - 1).sum()), 1), label)],
+                dim=1,
+            )
             for label in range(k)
         ]
         strings = torch.cat(choices)

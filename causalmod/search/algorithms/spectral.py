@@ -51,7 +51,12 @@ def spectral(
 
 
 def _improve(
-    current: Candidate, strength: Tensor, layer: Tensor, objective: Objective, meter: Meter, tried: set[tuple[int, ...]]
+    current: Candidate,
+    strength: Tensor,
+    layer: Tensor,
+    objective: Objective,
+    meter: Meter,
+    tried: set[tuple[int, ...]],
 ) -> Candidate | None:
     """Return a better neighbour, looking at moves first and at swaps when no move helps."""
     for neighbours in (_moves, _swaps):
@@ -112,7 +117,10 @@ def _swaps(labels: Tensor, strength: Tensor, layer: Tensor, k: int) -> list[Tens
         if gain.flatten()[place] == -torch.inf:
             break
         swapped = labels.clone()
-        swapped[place // count], swapped[place % count] = labels[place % count], labels[place // count]
+        swapped[place // count], swapped[place % count] = (
+            labels[place % count],
+            labels[place // count],
+        )
         found.append(swapped)
     return found
 

@@ -1,0 +1,53 @@
+"""What a measure of modularity is, and the table of those there are."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from causalmod._registry import Registry
+from causalmod.partition import Partition
+from causalmod.scm import StructuralCausalModel
+
+
+class Measure(Protocol):
+    """Maps a model and a partition of its live units to one number.
+
+    Attributes:
+        name: name in the registry.
+        paper: where the measure comes from.
+        lower_is_modular: does a lower number mean more modular?
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def paper(self) -> str: ...
+
+    @property
+    def lower_is_modular(self) -> bool: ...
+
+    def __call__(
+        self,
+        scm: StructuralCausalModel,
+        partition: Partition,
+        *,
+        rows: Tensor | None = None,
+        seed: int = 0,
+    ) -> float:
+        """Measure a partition.
+
+        Args:
+            scm: the model.
+            partition: a split of all its live units.
+            rows: row numbers to use; all by default.
+            seed: seed of everything random.
+        """
+        ...
+
+
+MEASURES: Registry[Measure] = Registry(
+    "measure", "causalmod.measures", {"__call__": ("scm", "partition", "rows", "seed")}
+)
