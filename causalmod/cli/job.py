@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from causalmod import __version__
 from causalmod.cli.terminal import console, print_results, progress_bars, remark
-from causalmod.errors import CausalmodWarning, Interrupted
+from causalmod.errors import CausalmodWarning, Interrupted, OutputError
 from causalmod.report import ReportSection, check_writable, write_report
 
 if TYPE_CHECKING:
@@ -149,24 +149,31 @@ class Job:
             self._show_other(message, category, filename, lineno, file, line)
 
     def _finish(self) -> None:
-        found = [section for section in self.sections if section.result is not None]
         interrupted = self.exit_code == INTERRUPTED
+        found = any(section.result is not None for section in self.sections)
         path: Path | None = None
+        failed: OutputError | None = None
         if found:
-            notice = "The work was interrupted: this is what was found so far." if interrupted else ""
-            path = write_report(
-                self._out,
-                self.sections,
-                title=self._title,
-                force=self._force,
-                notice=notice,
-                notes=self._notes,
-            )
+            notice = "The work was interrupted: this is what was found so far."
+            try:
+                path = write_report(
+                    self._out,
+                    self.sections,
+                    title=self._title,
+                    force=self._force,
+                    notice=notice if interrupted else "",
+                    notes=self._notes,
+                )
+            except OutputError as reason:  # a full disk must not take the figures with it
+                failed = reason
         if self._as_json:
-            print(self._json(path, interrupted))
+            pass
         elif found:
             print_results(self.sections)
-            console(stderr=False).print(f"\nReport: {path}")
+            if path is not None:
+                console(stderr=False).print(f"\nReport: {path}")
+        if failed is not None:
+            raise failed
         if interrupted:
             kept = f"what was found so far is in {path}" if path else "nothing was found yet"
             remark(f"interrupted; {kept}")

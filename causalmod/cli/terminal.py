@@ -86,10 +86,11 @@ def _rows(sections: Sequence[ReportSection]) -> Iterator[tuple[str, list[str]]]:
 
     def row(label: str, figure: Callable[[int], str]) -> tuple[str, list[str]]:
         return label, [
-            "interrupted" if results[place] is None else figure(place) for place in range(len(results))
+            "interrupted" if results[place] is None else figure(place)
+            for place in range(len(results))
         ]
 
-    def found(place: int):  # noqa: ANN202
+    def found(place: int):
         result = results[place]
         assert result is not None
         return result

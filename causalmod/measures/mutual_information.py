@@ -24,8 +24,8 @@ class MutualInformation:
     covariances and ``s = resolution × standard deviation`` of each unit. The mean over permutations of
     the rows, each module's apart, is taken off: what finite data show where nothing is shared.
 
-    Modules with a common cause share information without exchanging any; that is what this
-    measure cannot see.
+    Modules with a common cause share information without exchanging any; this measure cannot tell.
+    Far from Gaussian it counts too much: one bit copied to many units reads as several.
 
     Args:
         resolution: noise scale in standard deviations.

@@ -12,6 +12,7 @@ from causalmod.exchange import Exchange, exchange
 from causalmod.exchange.choice import check_resolution, parse_memory
 from causalmod.exchange.hybrid import RESPOND, HybridRuns, draw_sample
 from causalmod.information import ESTIMATORS
+from causalmod.modularity.parallel import in_parallel
 from causalmod.modularity.pipeline import Found, Settings, enumerate_all, search, settle
 from causalmod.modularity.result import Modularity
 from causalmod.partition import Partition
@@ -85,13 +86,13 @@ def modularity(
     state = _State(scm, settings, estimator, found, watch)
     try:
         state.measure(tell)
-        for number in range(nulls):
-            tell("null networks", number, nulls)
-            score = _null_score(scm, settings, seed * 100_003 + number + 1)
+        tell("null networks", 0, nulls)
+        seeds = [seed * 100_003 + number + 1 for number in range(nulls)]
+        for score in in_parallel(lambda draw: _null_score(scm, settings, draw), seeds):
             if score is None:
                 break
             scores.append(score)
-        tell("null networks", nulls, nulls)
+            tell("null networks", len(scores), nulls)
     except KeyboardInterrupt as stop:
         raise Interrupted(state.result(tuple(scores), complete=False)) from stop
     return state.result(tuple(scores), complete=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,8 +19,19 @@ from causalmod.scm import StructuralCausalModel
 from causalmod.search import ALGORITHMS, Candidate, Meter, Objective, SearchBudget, Terms, score_of
 from causalmod.search.algorithms.exhaustive import MAX_UNITS, ties
 
-RANK = (16, 24, 0.2)  # contexts, donors, resolution while ranking candidates
-JUDGE = (32, 32, 1.0)  # the same, for the finalists and for the reported score
+
+class Effort(NamedTuple):
+    """How finely an objective is evaluated."""
+
+    contexts: int
+    donors: int
+    resolution: float  # in units of the reported resolution
+    same_size: int  # random partitions that a size class is compared with
+
+
+RANK = Effort(16, 24, 0.2, 12)
+JUDGE = Effort(24, 32, 1.0, 16)
+REPORT = Effort(32, 32, 1.0, 32)
 DEFAULT_EVALUATIONS = 60
 _FINALISTS = 3
 
@@ -118,7 +130,7 @@ def search(
         judging = _objective(scm, settings, settings.searched, JUDGE, settings.seed + 1)
         best = _best(candidates[:_FINALISTS], judging)
         rows_run, evaluations = rows_run + judging.forward_rows, evaluations + judging.evaluations
-        final = _objective(scm, settings, settings.reported, JUDGE, settings.seed + 2)
+        final = _objective(scm, settings, settings.reported, REPORT, settings.seed + 2)
     else:
         final = ranking
     own = final.terms(best.labels[None])
@@ -147,23 +159,25 @@ def _objective(
     scm: StructuralCausalModel,
     settings: Settings,
     rows: Tensor,
-    effort: tuple[int, int, float],
+    effort: Effort,
     seed: int,
 ) -> Objective:
-    contexts, donors, finest = effort
     if settings.exact:
         sample = enumerate_all(scm, rows, settings.k - 1)
     else:
-        sample = draw_sample(rows, min(contexts, len(rows)), donors, settings.k - 1, seed)
+        sample = draw_sample(
+            rows, min(effort.contexts, len(rows)), effort.donors, settings.k - 1, seed
+        )
     return Objective(
         scm,
         sample,
         settings.k,
         estimator=settings.estimator,
-        resolution=finest * settings.resolution,
+        resolution=effort.resolution * settings.resolution,
         seed=seed,
         memory=parse_memory(settings.budget.memory) // 4,
         dtype=torch.float64 if settings.exact else torch.float32,
+        draws=effort.same_size,
     )
 
 

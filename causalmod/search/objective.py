@@ -70,8 +70,10 @@ class Objective:
         seed: int = 0,
         memory: int = 2 * 10**9,
         dtype: torch.dtype = torch.float64,
+        draws: int = SAME_SIZE_DRAWS,
     ) -> None:
         self.k = k
+        self._draws = draws
         self.units = scm.units
         self._runs = HybridRuns(scm, sample, dtype=dtype, memory=memory)
         kind = ESTIMATORS.get(estimator)
@@ -119,15 +121,15 @@ class Objective:
         ]
         return tuple(sorted(counts))
 
-    def same_size(self, labels: Tensor, draws: int = SAME_SIZE_DRAWS) -> Terms:
+    def same_size(self, labels: Tensor) -> Terms:
         """Terms of random partitions with the same sizes per layer, kept per size class."""
         key = self.size_class(labels)
         if key not in self._means:
             generator = torch.Generator().manual_seed(self._seed)
             self._means[key] = self.terms(
-                shuffle_in_layers(labels, self.units.layer, draws, generator)
+                shuffle_in_layers(labels, self.units.layer, self._draws, generator)
             )
-            self.evaluations -= draws  # they are part of scoring one candidate
+            self.evaluations -= self._draws  # they are part of scoring one candidate
         found = self._means[key]
         assert found is not None
         return found

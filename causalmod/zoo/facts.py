@@ -80,10 +80,11 @@ def scores(expected: float, source: str, *, k: int = 2, tolerance: float = 1e-9)
 
 
 def finds(modules: Modules, source: str) -> Fact:
-    """1 when the search returns exactly these modules (under any names), else 0."""
+    """1 when the search returns exactly these modules (under any names), without a tie, else 0."""
     wanted = Partition(modules)
 
     def compute(scm: StructuralCausalModel) -> float:
-        return float(modularity(scm, len(wanted), seed=0).partition.blocks == wanted.blocks)
+        found = modularity(scm, len(wanted), nulls=0, seed=0)  # nulls do not move the partition
+        return float(found.partition.blocks == wanted.blocks and not found.ties)
 
     return Fact(f"search finds {' | '.join(modules)}", 1.0, compute, source, 0.0)

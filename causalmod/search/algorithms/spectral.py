@@ -62,12 +62,12 @@ def _improve(
     for neighbours in (_moves, _swaps):
         fresh: list[Tensor] = []
         for labels in neighbours(current.labels, strength, layer, objective.k):
+            if len(fresh) >= min(_SCREEN, meter.left()):
+                break
             key = tuple(labels.tolist())
             if key not in tried:
                 tried.add(key)
                 fresh.append(labels)
-            if len(fresh) == min(_SCREEN, meter.left()):
-                break
         if not fresh:
             continue
         terms = objective.terms(torch.stack(fresh))
