@@ -70,7 +70,7 @@ def demo(
 
 
 @app.command()
-def analyze(
+def analyze(  # noqa: PLR0917 - an option each
     factory: Annotated[
         str,
         typer.Argument(

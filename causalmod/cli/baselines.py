@@ -38,9 +38,7 @@ _KNOWN = {
 def measure_baselines(
     scm: StructuralCausalModel, partition: Partition, seed: int
 ) -> tuple[Baseline, ...]:
-    """Measure a partition with everything that is registered; what cannot be measured is left
-    out.
-    """
+    """Measure a partition with every registered measure; one that does not apply is left out."""
     from causalmod.measures import MEASURES
 
     found: list[Baseline] = []

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NETWORKS = ((True, "Wired apart"), (False, "Fully connected"))
 _RESCALED = "Newman's Q, units rescaled"
 _NOTABLE = 0.05
-_FACTOR = 8.0  # a power of two: nothing is rounded
+_FACTOR = 16.0  # a power of two: nothing is rounded
 
 
 def study_two_digits(job: Job) -> None:
@@ -66,7 +66,7 @@ def rescaled(
 ) -> Rescaled | None:
     """Rescale the first hidden layer's units of one module and measure the same partition again.
 
-    Incoming weights and bias are multiplied by 8, outgoing weights divided by 8: with ReLU units
+    Incoming weights and bias are divided by 16, outgoing weights multiplied by 16: with ReLU units
     the network computes the same function. None when the module has no unit there.
     """
     import torch
@@ -100,9 +100,9 @@ def _scale(model: nn.Module, units: Tensor) -> None:
         before, after = model.get_submodule("linear1"), model.get_submodule("linear2")
         assert isinstance(before, torch.nn.Linear)
         assert isinstance(after, torch.nn.Linear)
-        before.weight[units] *= _FACTOR
-        before.bias[units] *= _FACTOR
-        after.weight[:, units] /= _FACTOR
+        before.weight[units] /= _FACTOR
+        before.bias[units] /= _FACTOR
+        after.weight[:, units] *= _FACTOR
 
 
 def _with_rescaled(section: ReportSection, change: Rescaled | None) -> ReportSection:
@@ -111,10 +111,10 @@ def _with_rescaled(section: ReportSection, change: Rescaled | None) -> ReportSec
     row = Baseline(
         name=_RESCALED,
         value=change.newman_q[1],
-        meaning="Newman's Q after units of one module in the first hidden layer were rescaled (incoming "
-        f"weights × {_FACTOR:g}, outgoing ÷ {_FACTOR:g}): largest change of any output "
-        f"{number(change.difference)}; exchange {number(change.exchange[0])} bits before, "
-        f"{number(change.exchange[1])} after.",
+        meaning="Newman's Q after the units of one module in the first hidden layer were rescaled "
+        f"(incoming weights ÷ {_FACTOR:g}, outgoing × {_FACTOR:g}). Largest change of any output: "
+        f"{number(change.difference)}; of the exchange: "
+        f"{number(abs(change.exchange[0] - change.exchange[1]))} bits.",
     )
     names = [baseline.name for baseline in section.baselines]
     place = names.index(title(NEWMAN)) + 1 if title(NEWMAN) in names else len(names)
@@ -142,6 +142,5 @@ def comments(section: ReportSection, change: Rescaled | None) -> Iterator[str]:
         yield (
             f"{section.name}: Newman's Q goes from {number(before)} to {number(after)} when units "
             "of one module are rescaled, though every output stays the same to the last bit and "
-            f"the exchange stays at {number(change.exchange[1])} bits. It measures weights, not "
-            "what they do."
+            "the exchange does not move. It measures weights, not what they do."
         )

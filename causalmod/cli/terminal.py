@@ -8,7 +8,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -49,16 +57,18 @@ def progress_bars(name: str) -> Iterator[Tell]:
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
-        TextColumn("{task.completed:g}/{task.total:g}"),
+        MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*looks, console=Console(stderr=True, markup=False), transient=True) as bars:
-        tasks = {}
+    shown = Console(stderr=True, markup=False)
+    with Progress(*looks, console=shown, transient=True, disable=not shown.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
 
         def tell(stage: str, done: int, total: int) -> None:
             if stage not in tasks:
-                tasks[stage] = bars.add_task(f"{plain(name)}: {plain(stage)}", total=total)
-            bars.update(tasks[stage], completed=done, total=total)
+                tasks[stage] = bars.add_task(f"{plain(name)}: {plain(stage)}", total=None)
+            known = total > 1 or done == total  # a single step has no fraction to show: it pulses
+            bars.update(tasks[stage], completed=done, total=total if known else None)
 
         yield tell
 

@@ -11,6 +11,10 @@ from causalmod._registry import Registry
 
 #: Differences below this many noise scales are rounding, not signal.
 DUST = 1e-5
+#: So are differences below this share of the size of the values themselves.
+MERGE = 1e-6
+#: Bins of a single unit, unless asked otherwise.
+BINS = 10
 
 
 class Bounds(NamedTuple):
@@ -33,39 +37,51 @@ class Observed(NamedTuple):
 
 
 class Estimator(ABC):
-    """Estimates information from samples. One instance serves one source and one target.
+    """Estimates information from samples, in bits. One instance serves one source and one target.
 
-    Implementations are made with ``fit`` and never change afterwards. All three figures are in
-    bits, never below zero, batched in torch.
+    Implementations are made with :meth:`fit` and never change afterwards.
 
     Attributes:
         name: name in the registry.
         uses_resolution: is noise of scale resolution × standard deviation added?
-        groups: can source and target hold several coordinates?
+        uses_bins: are values put into ``bins`` bins?
+        groups: can source and target hold several coordinates? Estimators that cannot read the
+            averaged form off pairs, by :meth:`shared`; others off a grid, by :meth:`response`.
         exact: are figures exact over the data, given every donor?
+        most_rows: rows above which :meth:`shared` takes too long; a sample of them is used then.
         paper: where the estimator comes from.
     """
 
     name: ClassVar[str]
     uses_resolution: ClassVar[bool] = True
+    uses_bins: ClassVar[bool] = False
     groups: ClassVar[bool] = True
     exact: ClassVar[bool] = False
+    most_rows: ClassVar[int | None] = None
     paper: ClassVar[str]
 
     @classmethod
     @abstractmethod
-    def fit(cls, source: Observed | None, target: Observed, resolution: float) -> Estimator:
+    def fit(
+        cls, source: Observed | None, target: Observed, resolution: float, bins: int = BINS
+    ) -> Estimator:
         """Prepare an estimator from observed activations.
 
         Args:
             source: the source; None when only :meth:`response` is used.
             target: the target.
             resolution: noise scale, in standard deviations.
+            bins: number of bins of each unit.
+
+        Raises:
+            EstimatorError: the estimator is not for such signals; one that is is named.
         """
 
     @abstractmethod
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """Information that the donor sends, in each fixed context: ``H(C(x, B'))``.
+
+        Exactly 0 where the response does not move, and never below it.
 
         Args:
             responses: ``[..., donor, coordinate]`` of the target.
@@ -77,15 +93,10 @@ class Estimator(ABC):
 
     @abstractmethod
     def shared(self, source: Tensor, target: Tensor) -> Bounds:
-        """Mutual information of paired samples ``[row, coordinate]``; a scalar."""
+        """Mutual information of paired samples ``[row, coordinate]``.
 
-    @abstractmethod
-    def averaged(self, source: Tensor, responses: Tensor) -> Bounds:
-        """Information of the channel ``P(C | do(b))``, with the context unknown to the receiver.
-
-        Args:
-            source: ``[donor, coordinate]`` values that the source was set to.
-            responses: ``[donor, context, coordinate]`` of the target.
+        Returns:
+            Bounds: scalars, in bits; a correction for bias may leave them below zero.
         """
 
 
@@ -93,9 +104,8 @@ ESTIMATORS: Registry[type[Estimator]] = Registry(
     "estimator",
     "causalmod.information.estimators",
     {
-        "fit": ("source", "target", "resolution"),
+        "fit": ("source", "target", "resolution", "bins"),
         "response": ("responses", "weights"),
         "shared": ("source", "target"),
-        "averaged": ("source", "responses"),
     },
 )

@@ -19,10 +19,11 @@ from causalmod.scm import StructuralCausalModel
 class MutualInformation:
     """Information that the modules' activations share on the data, as if they were Gaussian.
 
-    ``I(M_1; ...; M_k) = sum_j I(M_1..M_{j-1}; M_j)``, which for two modules is their mutual information;
-    each term is ``1/2 log2 det(I + S_a/s^2) det(I + S_b/s^2) / det(I + S/s^2)``, in bits, with ``S`` the
-    covariances and ``s = resolution × standard deviation`` of each unit. The mean over permutations of
-    the rows, each module's apart, is taken off: what finite data show where nothing is shared.
+    ``I(M_1; ...; M_k) = sum_j I(M_1..M_{j-1}; M_j)``, in bits, which for two modules is their
+    mutual information; each term is
+    ``1/2 log2 det(I + S_a/s^2) det(I + S_b/s^2) / det(I + S/s^2)`` with ``S`` the covariances and
+    ``s = resolution × standard deviation`` of each unit. The mean over permutations of the rows,
+    each module's apart, is taken off: what finite data show where nothing is shared.
 
     Modules with a common cause share information without exchanging any; this measure cannot tell.
     Far from Gaussian it counts too much: one bit copied to many units reads as several.
@@ -34,8 +35,8 @@ class MutualInformation:
     Raises:
         InputError: ``resolution`` is not above 0, or ``permutations`` below 1.
 
-    Source: Watanabe, IBM J. Res. Dev. 4(1):66 (1960), for several groups; Cover and Thomas, *Elements of
-    Information Theory* (2006), section 8.5, for the Gaussian form.
+    Source: Watanabe, IBM J. Res. Dev. 4(1):66 (1960), for several groups; Cover and Thomas,
+    *Elements of Information Theory* (2006), section 8.5, for the Gaussian form.
 
     Example:
         >>> from causalmod import zoo
@@ -93,7 +94,9 @@ class MutualInformation:
         with stopwatch() as watch:
             used = torch.arange(scm.rows) if rows is None else rows
             if len(used) < 4:
-                raise InputError(f"at least 4 rows are needed to see what is shared; given {len(used)}")
+                raise InputError(
+                    f"at least 4 rows are needed to see what is shared; given {len(used)}"
+                )
             modules = self._modules(scm, partition, used)
             null = self._null(modules, len(used), seed)
             chance = float(null.mean())
@@ -136,7 +139,9 @@ class MutualInformation:
         found: list[float] = []
         for _ in range(self.permutations):
             orders = [torch.randperm(rows, generator=generator) for _ in modules]
-            shuffled = [Observed(m.values[o], m.scale) for m, o in zip(modules, orders, strict=True)]
+            shuffled = [
+                Observed(m.values[o], m.scale) for m, o in zip(modules, orders, strict=True)
+            ]
             found.append(self._shared(shuffled))
         return torch.tensor(found, dtype=torch.float64)
 

@@ -46,7 +46,9 @@ def newman_q(adjacency: np.ndarray, labels: Sequence[Hashable]) -> float:
     if not (np.isfinite(matrix).all() and (matrix >= 0).all() and np.array_equal(matrix, matrix.T)):
         raise InputError("adjacency must be symmetric, finite and non-negative; use |W| + |W|.T")
     if not matrix.any():
-        raise InputError("the graph has no weight at all, so Q is undefined; give at least one edge")
+        raise InputError(
+            "the graph has no weight at all, so Q is undefined; give at least one edge"
+        )
     graph = nx.from_numpy_array(matrix)
     modules: dict[Hashable, set[int]] = {}
     for node, label in enumerate(labels):
@@ -57,8 +59,8 @@ def newman_q(adjacency: np.ndarray, labels: Sequence[Hashable]) -> float:
 class NewmanQ:
     """Newman's Q on the absolute weights between a network's live units, inputs left out.
 
-    It reads weights alone: a unit that never fires keeps its weights, and rescaling a ReLU unit
-    (incoming weights times c, outgoing divided by c) changes Q though it changes nothing in the network.
+    It reads weights alone: rescaling a ReLU unit (incoming weights times c, outgoing ones divided
+    by c) changes Q, though the network computes what it did.
 
     Source: Newman, PNAS 103(23):8577 (2006); on weights of networks, Filan et al. (2021),
     arXiv:2103.03386.

@@ -12,22 +12,22 @@ from causalmod.scm import StructuralCausalModel
 
 
 class Measure(Protocol):
-    """Maps a model and a partition of its live units to one number.
-
-    Attributes:
-        name: name in the registry.
-        paper: where the measure comes from.
-        lower_is_modular: does a lower number mean more modular?
-    """
+    """Maps a model and a partition of its live units to one number."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name in the registry."""
+        ...
 
     @property
-    def paper(self) -> str: ...
+    def paper(self) -> str:
+        """Where the measure comes from."""
+        ...
 
     @property
-    def lower_is_modular(self) -> bool: ...
+    def lower_is_modular(self) -> bool:
+        """Does a lower number mean more modular?"""
+        ...
 
     def __call__(
         self,

@@ -16,10 +16,10 @@ from causalmod.scm import StructuralCausalModel
 def unit_weights(scm: StructuralCausalModel) -> np.ndarray:
     """Return the absolute weight from each live unit to each other one.
 
-    A linear layer gives weights where it reads the units of one site, directly or through elementwise
-    operations, and the units of another are its results, likewise. Where several layers join the
-    same two units, their absolute weights are added. Inputs are not units and have no row; biases
-    and the scales of normalisations do not count.
+    A linear layer gives weights where it reads the units of one site, directly or through
+    elementwise operations, and the units of another are its results, likewise. Where several layers
+    join the same two units, their absolute weights are added. Inputs are not units and have no row;
+    biases and the scales of normalisations do not count.
 
     Returns:
         ndarray: ``[sender, receiver]`` in the order of ``scm.units.names``, no unit.
@@ -50,7 +50,7 @@ def unit_weights(scm: StructuralCausalModel) -> np.ndarray:
 
 
 def _incoming(scm: StructuralCausalModel, receiver: str) -> Iterator[tuple[str, Tensor]]:
-    """Each linear layer whose results are the units of a site: its sender, ``[sender, receiver]``."""
+    """For each linear layer that ends in a site: the sending site, ``[sender, receiver]``."""
     program = scm.program
     start = next(node for node in program.nodes if scm.site_at(node) == receiver)
     for layer in _linear_layers(scm, start, receiver):
@@ -86,7 +86,7 @@ def _linear_layers(scm: StructuralCausalModel, start: str, receiver: str) -> lis
 
 
 def _sending_site(scm: StructuralCausalModel, node: fx.Node) -> str | None:
-    """The units that a tensor holds, as their site's representative; None if it is no such tensor."""
+    """The site of the units that a tensor holds; None if it is no such tensor."""
     while True:
         site = scm.site_at(node.name)
         if site is not None:
@@ -104,7 +104,7 @@ def _moving(scm: StructuralCausalModel, node: fx.Node) -> list[fx.Node]:
 def _check_complete(scm: StructuralCausalModel, between: dict[tuple[str, str], Tensor]) -> None:
     """Every direct influence between live units must be a weight that was found."""
     live = {site: torch.zeros(scm.sites[site].count, dtype=torch.bool) for site in scm.units.sites}
-    for layer, index in zip(scm.units.layer.tolist(), scm.units.index.tolist(), strict=True):
+    for layer, index in zip(scm.units.site.tolist(), scm.units.index.tolist(), strict=True):
         live[scm.units.sites[layer]][index] = True
     for (source, target), influence in scm.edges.items():
         sender, receiver = scm.representative[source], scm.representative[target]

@@ -80,7 +80,10 @@ def modularity(
     settings = settle(scm, k, estimator, check_resolution(resolution), budget, seed)
     tell = progress or (lambda stage, done, total: None)
     tell("search", 0, 1)
-    found = search(scm, settings, lambda score: tell("search", 0, 1))
+    try:
+        found = search(scm, settings)
+    except KeyboardInterrupt as stop:
+        raise Interrupted from stop
     tell("search", 1, 1)
     scores: list[float] = []
     state = _State(scm, settings, estimator, found, watch)

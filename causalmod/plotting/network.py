@@ -144,7 +144,9 @@ def _lines(
     if edges:
         segments = [(made.position[source], made.position[target]) for source, target, _ in edges]
         widths = [0.3 + 0.6 * min(1.0, value / peak) for _, _, value in edges]
-        axes.add_collection(LineCollection(segments, colors=ink, alpha=alpha, linewidths=widths))
+        axes.add_collection(
+            LineCollection(segments, colors=ink, alpha=alpha, linewidths=widths, clip_on=False)
+        )
 
 
 def _draw_units(axes: Axes, made: Layout, partition: Partition, spacing: float) -> None:

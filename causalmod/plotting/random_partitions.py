@@ -20,6 +20,7 @@ from causalmod.plotting.text import number
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from causalmod.information import Estimate
     from causalmod.modularity import Modularity
 
 _BEST = colour(0)
@@ -54,17 +55,23 @@ def plot_random_partitions(result: Modularity) -> Figure:
     axes.axvline(best.bits, color=_BEST, linewidth=1.6)
     right = best.bits > end / 2
     axes.annotate(
-        f"best partition\n{number(best.bits)} bits", (best.bits, 1.12 * top),
+        f"best partition\n{_bounds(best)} bits", (best.bits, 1.12 * top),
         xytext=(-4 if right else 4, 0), textcoords="offset points", va="top",
         ha="right" if right else "left", fontsize=SMALL, color=_BEST,
     )  # fmt: skip
     axes.set_xlim(-0.02 * end, end)
     axes.set_ylim(-0.09 * top, 1.15 * top)
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-    axes.set_xlabel("exchange (bits)")
+    bound = "" if best.upper is None else ", lower bound"
+    axes.set_xlabel(f"exchange (bits{bound})")
     axes.set_ylabel(f"random partitions (of {len(drawn)})")
     axes.yaxis.label.set_color(INK)
     return figure
+
+
+def _bounds(best: Estimate) -> str:
+    upper = "" if best.upper in {None, best.bits} else f" to {number(best.upper)}"
+    return number(best.bits) + upper
 
 
 def describe_random_partitions(result: Modularity) -> str:

@@ -37,7 +37,7 @@ def plot_resolution(result: Modularity) -> Figure:
     quiet(axes)
     curve = sorted(result.resolution_curve.items())
     if not curve:
-        say_empty(axes, "No resolution curve was measured.")
+        say_empty(axes, _why_none(result))
         return figure
     at = [resolution for resolution, _ in curve]
     found = [exchange.estimate for _, exchange in curve]
@@ -73,7 +73,7 @@ def plot_resolution(result: Modularity) -> Figure:
 def describe_resolution(result: Modularity) -> str:
     """Return the figure in words, for those who do not see it."""
     if not result.resolution_curve:
-        return "No resolution curve was measured."
+        return _why_none(result)
     points = [
         f"{exchange.estimate.describe()} bits at resolution {resolution:g}"
         for resolution, exchange in sorted(result.resolution_curve.items())
@@ -83,3 +83,9 @@ def describe_resolution(result: Modularity) -> str:
 
 def _name(upper: float | None) -> str:
     return "exchange" if upper is None else "lower bound"
+
+
+def _why_none(result: Modularity) -> str:
+    if result.exchange.estimate.resolution is None:
+        return "Values are counted exactly: the figures have no resolution."
+    return "No resolution curve was measured."

@@ -43,6 +43,8 @@ def render(
     environment.filters["plain"] = plotting.plain
     environment.filters["number"] = plotting.number
     environment.filters["bits"] = words.bits_in_words
+    environment.filters["bounds"] = words.bounds_in_words
+    environment.filters["interval"] = words.interval_in_words
     environment.filters["score"] = words.score_in_words
     environment.filters["chance"] = words.chance_in_words
     return environment.get_template("report.html.j2").render(

@@ -29,6 +29,22 @@ def bits_in_words(estimate: Estimate) -> str:
     return text + (" (saturating)" if estimate.saturated else "")
 
 
+def bounds_in_words(estimate: Estimate) -> str:
+    """Return bits as a pair of bounds, without intervals."""
+    if estimate.upper is None or estimate.upper == estimate.bits:
+        return number(estimate.bits)
+    return f"{number(estimate.bits)} to {number(estimate.upper)}"
+
+
+def interval_in_words(result: Modularity) -> str:
+    """Return the interval of the calibrated score."""
+    if result.score is None or result.low is None or result.high is None:
+        return "no interval"
+    if result.low == result.high:
+        return "exactly: nothing is exchanged" if result.score == 1 else "exact over the data"
+    return f"95% interval {number(result.low)} to {number(result.high)}"
+
+
 def score_in_words(result: Modularity) -> str:
     """Return the calibrated score with its interval."""
     if result.score is None:

@@ -22,15 +22,18 @@ class Units:
     Attributes:
         names: names of the live units.
         sites: the sites that they stand in (tied sites are represented by one).
-        layer: ``[unit]`` position of each unit's site in ``sites``.
+        site: ``[unit]`` position of each unit's site in ``sites``.
         index: ``[unit]`` position of each unit in its site.
+        layer: ``[unit]`` depth of its site: most steps from an input. Sites side by side (the tracks
+            of a branched network) share a layer.
         inert: name of each inert unit → why it takes part in nothing.
     """
 
     names: tuple[str, ...]
     sites: tuple[str, ...]
-    layer: Tensor
+    site: Tensor
     index: Tensor
+    layer: Tensor
     inert: dict[str, str]
 
     @cached_property
@@ -40,7 +43,7 @@ class Units:
 
     def at(self, site: int) -> Tensor:
         """Positions of the units of ``sites[site]``."""
-        return (self.layer == site).nonzero().flatten()
+        return (self.site == site).nonzero().flatten()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -58,10 +61,10 @@ def find_units(scm: StructuralCausalModel) -> Units:
     readable = _readable(scm)
     sites = [s for s in scm.sites if s not in scm.inputs and scm.representative[s] == s]
     names: list[str] = []
-    layers: list[int] = []
+    homes: list[int] = []
     places: list[int] = []
     inert: dict[str, str] = {}
-    for layer, site in enumerate(sites):
+    for home, site in enumerate(sites):
         constant, read = scm.constant[site], readable[site]
         for index, name in enumerate(scm.sites[site].variables):
             if constant[index]:
@@ -70,14 +73,28 @@ def find_units(scm: StructuralCausalModel) -> Units:
                 inert[name] = "influences no output"
             else:
                 names.append(name)
-                layers.append(layer)
+                homes.append(home)
                 places.append(index)
     if not names:
         raise InputError(
             f"none of the model's {len(inert)} units is live: all are constant on the data or "
             "influence no output; check the data and the weights"
         )
-    return Units(tuple(names), tuple(sites), torch.tensor(layers), torch.tensor(places), inert)
+    depth = _depths(scm)
+    home = torch.tensor(homes)
+    layer = torch.tensor([depth[site] for site in sites])[home]
+    return Units(tuple(names), tuple(sites), home, torch.tensor(places), layer, inert)
+
+
+def _depths(scm: StructuralCausalModel) -> dict[str, int]:
+    """Site → most steps from an input; a step within a chain of tied sites does not count."""
+    depth = dict.fromkeys(scm.sites, 0)
+    for target in scm.sites:  # sites stand in the order in which they are computed
+        for (source, reader), matrix in scm.edges.items():
+            if reader == target and bool(matrix.any()):
+                step = int(scm.representative[source] != scm.representative[target])
+                depth[target] = max(depth[target], depth[source] + step)
+    return depth
 
 
 def _readable(scm: StructuralCausalModel) -> dict[str, Tensor]:

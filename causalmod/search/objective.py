@@ -114,7 +114,7 @@ class Objective:
 
     def size_class(self, labels: Tensor) -> tuple[tuple[int, ...], ...]:
         """Modules' unit counts per layer, in an order that does not depend on module names."""
-        layers = len(self.units.sites)
+        layers = int(self.units.layer.max()) + 1
         counts = [
             tuple(torch.bincount(self.units.layer[labels == m], minlength=layers).tolist())
             for m in range(self.k)

@@ -22,12 +22,13 @@ def fixed_linear(weight: Matrix, bias: Row | None = None) -> nn.Linear:
     """
     matrix = torch.as_tensor(weight, dtype=torch.float32)
     outputs, inputs = matrix.shape
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs, bias=bias is not None)
-    with torch.no_grad():
-        layer.weight.copy_(matrix)
-        if bias is not None:
-            layer.bias.copy_(torch.as_tensor(bias, dtype=torch.float32))
-    return layer.requires_grad_(False)
+    # made on the meta device, nn.Linear draws no weights from the global generator
+    layer = nn.Linear(inputs, outputs, bias=bias is not None, device="meta")
+    layer.weight = nn.Parameter(matrix.clone(), requires_grad=False)
+    if bias is not None:
+        row = torch.as_tensor(bias, dtype=torch.float32)
+        layer.bias = nn.Parameter(row.clone(), requires_grad=False)
+    return layer
 
 
 class Step(nn.Module):

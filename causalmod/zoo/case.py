@@ -6,15 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple, ParamSpec
+from typing import NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
 from causalmod._registry import Registry
 from causalmod.partition import Partition
 from causalmod.scm import StructuralCausalModel, compile
-
-Options = ParamSpec("Options")
 
 
 @dataclass(frozen=True)
@@ -57,8 +55,8 @@ class Case:
         name: name in the zoo.
         model: the network, in eval mode.
         inputs: the rows that it is studied on; they enumerate the distribution of the inputs.
-        modules: module name → its units, as the compiled model names them; None when no split of the
-            units stands out.
+        modules: module name → its units, as the compiled model names them; None when no split of
+            the units stands out.
         facts: figures that are known beforehand.
         sites: passed on to :func:`causalmod.compile`.
         doc: what the network is and what it is for.
@@ -113,12 +111,12 @@ class Case:
         return f"Case({self.name}: {rows} rows, {modules} modules, {len(self.facts)} facts)"
 
 
+Constructor = TypeVar("Constructor", bound=Callable[..., Case])
+
 ZOO: Registry[Callable[..., Case]] = Registry("zoo case", "causalmod.zoo")
 
 
-def register(
-    name: str, *args: Options.args, **options: Options.kwargs
-) -> Callable[[Callable[Options, Case]], Callable[Options, Case]]:
+def register(name: str, **options: object) -> Callable[[Constructor], Constructor]:
     """Return a decorator that lists a constructor, called with ``options``, under ``name``.
 
     One constructor can be listed several times, under several names and with several options.
@@ -127,8 +125,8 @@ def register(
         InputError: the name is taken.
     """
 
-    def store(constructor: Callable[Options, Case]) -> Callable[Options, Case]:
-        ZOO.register(name)(partial(constructor, *args, **options))
+    def store(constructor: Constructor) -> Constructor:
+        ZOO.register(name)(partial(constructor, **options))
         return constructor
 
     return store

@@ -46,7 +46,9 @@ def fork() -> Case:
         inputs=torch.arange(float(VALUES))[:, None],
         modules=modules,
         facts=(
-            sends("observational", "output.b[0]", "output.c[0]", bits, "both equal A: H(A) = log2 8"),
+            sends(
+                "observational", "output.b[0]", "output.c[0]", bits, "both equal A: H(A) = log2 8"
+            ),
             sends("interventional", "output.b[0]", "output.c[0]", 0.0, cut),
             sends("conditional", "output.b[0]", "output.c[0]", 0.0, cut),
             *sends_alike("input[0]", "output.b[0]", bits, "B copies A: H(A) = log2 8"),

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from causalmod.errors import InputError
+from causalmod.zoo.blocks import fixed_linear
 from causalmod.zoo.case import Case, Fact, register
 from causalmod.zoo.facts import exchanges
 from causalmod.zoo.masked_linear import MaskedLinear, masked_layers, wiring
@@ -22,9 +23,16 @@ SAME = 0.5
 RATE = 0.005
 
 
-class _Pairs(NamedTuple):
-    images: Tensor  # [pair, 128]: the left image's pixels row by row, then the right one's
-    labels: Tensor  # [pair, 2]
+class Pairs(NamedTuple):
+    """Pairs of digits.
+
+    Attributes:
+        images: ``[pair, 128]``: the left image's pixels row by row, then the right one's.
+        labels: ``[pair, 2]``: the digits.
+    """
+
+    images: Tensor
+    labels: Tensor
 
 
 @register("two_digits_dense", wired_apart=False)
@@ -34,15 +42,15 @@ def two_digits(
 ) -> Case:
     """A network that names two handwritten digits, wired as two separate halves or densely.
 
-    *Data.* The 8 × 8 images of scikit-learn's ``load_digits``, pixels scaled to 0..1. An input is two of
-    them: columns 0 to 63 hold the left image row by row, columns 64 to 127 the right one. The pairs
-    are **confounded on purpose**: with probability 1/2 the right image is drawn from the class of the
-    left one, else from all classes. So the two halves share information even where they never talk.
-    A fifth of the images is held out; training pairs are drawn from the rest, and the rows of the
-    case, 1,200 pairs, from the held-out images.
+    *Data.* The 8 × 8 images of scikit-learn's ``load_digits``, pixels scaled to 0..1. An input is
+    two of them: columns 0 to 63 hold the left image row by row, columns 64 to 127 the right one.
+    The pairs are **confounded on purpose**: with probability 1/2 the right image is drawn from the
+    class of the left one, else from all images. So the two halves share information even where they
+    never talk. A fifth of the images is held out; training pairs are drawn from the rest, and the
+    rows of the case, 1,200 pairs, from the held-out images.
 
-    *Network.* Linear, ReLU, Linear, ReLU, Linear to 2 × 10 logits (0 to 9 name the left digit), trained
-    on the sum of the two cross-entropies with full-batch Adam. Wired apart, each layer is a
+    *Network.* Linear, ReLU, Linear, ReLU, Linear to 2 × 10 logits (0 to 9 name the left digit),
+    trained on the sum of the two cross-entropies with full-batch Adam. Wired apart, each layer is a
     :class:`~causalmod.zoo.masked_linear.MaskedLinear` that connects only units of the same half,
     the halves' neurons being shuffled in both hidden layers; the true modules are known, and the
     exchange between them is 0. Wired densely, everything may use everything.
@@ -57,14 +65,14 @@ def two_digits(
         steps: training steps.
 
     Returns:
-        Case: ``numbers`` has the accuracies per digit (``train_left``, ``train_right``, ``test_left``,
-        ``test_right``; test is on held-out images).
+        Case: ``numbers`` has the accuracies for each digit (``train_left``, ``train_right``,
+        ``test_left``, ``test_right``; test is on held-out images).
 
     Raises:
         InputError: ``hidden`` is odd or below 2, or ``steps`` below 1.
 
-    Source: the images: Alpaydin and Kaynak, *Optical recognition of handwritten digits*, UCI Machine
-    Learning Repository (1998).
+    Source: the images: Alpaydin and Kaynak, *Optical recognition of handwritten digits*, UCI
+    Machine Learning Repository (1998).
 
     Example:
         >>> case = two_digits(steps=1, hidden=8)
@@ -72,11 +80,13 @@ def two_digits(
         (torch.Size([1200, 128]), 18)
     """
     if hidden < 2 or hidden % 2:
-        raise InputError(f"hidden must be even and at least 2, one half for each digit; given {hidden}")
+        raise InputError(
+            f"hidden must be even and at least 2, one half for each digit; given {hidden}"
+        )
     if steps < 1:
         raise InputError(f"steps must be at least 1; given {steps}")
     generator = torch.Generator().manual_seed(seed)
-    train, shown = _data(generator)
+    train, shown = draw_pairs(generator)
     owners = [
         torch.arange(2 * PIXELS) // PIXELS,
         torch.randperm(hidden, generator=generator) % 2,
@@ -99,23 +109,23 @@ def two_digits(
         modules=modules,
         facts=facts,
         doc=(
-            f"Names two handwritten digits; {wired}. The right digit's class equals the left's with "
-            f"probability {SAME:g}, else it is drawn at random. Accuracy (left, right): "
-            f"{numbers['train_left']:.3f}, {numbers['train_right']:.3f} on the {TRAIN_PAIRS} training "
-            f"pairs; {numbers['test_left']:.3f}, {numbers['test_right']:.3f} on the {SHOWN_PAIRS} "
-            "pairs of held-out images that are the rows of this case."
+            f"Names two handwritten digits; {wired}. The right image is of the left one's class "
+            f"with probability {SAME:g}, else drawn from all. Accuracy (left, right): "
+            f"{numbers['train_left']:.3f}, {numbers['train_right']:.3f} on the {TRAIN_PAIRS} "
+            f"training pairs; {numbers['test_left']:.3f}, {numbers['test_right']:.3f} on the "
+            f"{SHOWN_PAIRS} pairs of held-out images that are the rows of this case."
         ),
         numbers=MappingProxyType(numbers),
     )
 
 
-def _data(generator: torch.Generator) -> tuple[_Pairs, _Pairs]:
-    """Training pairs, and pairs of images that training never sees."""
+def draw_pairs(generator: torch.Generator) -> tuple[Pairs, Pairs]:
+    """Return training pairs, and pairs of images that training never sees."""
     from sklearn.datasets import load_digits
 
-    digits = load_digits()
-    images = torch.tensor(digits.data / 16.0, dtype=torch.float32)
-    labels = torch.tensor(digits.target, dtype=torch.long)
+    pixels, classes = load_digits(return_X_y=True)
+    images = torch.as_tensor(pixels, dtype=torch.float32) / 16
+    labels = torch.as_tensor(classes, dtype=torch.long)
     order = torch.randperm(len(images), generator=generator)
     held_out = round(HELD_OUT * len(images))
     kept, hidden = order[held_out:], order[:held_out]
@@ -125,14 +135,14 @@ def _data(generator: torch.Generator) -> tuple[_Pairs, _Pairs]:
     )
 
 
-def _pair_up(images: Tensor, labels: Tensor, count: int, generator: torch.Generator) -> _Pairs:
+def _pair_up(images: Tensor, labels: Tensor, count: int, generator: torch.Generator) -> Pairs:
     left = torch.randint(len(images), (count,), generator=generator)
     anyone = torch.randint(len(images), (count,), generator=generator)
     same_class = (labels[left][:, None] == labels[None, :]).float()
     twin = torch.multinomial(same_class, 1, generator=generator)[:, 0]
     right = torch.where(torch.rand(count, generator=generator) < SAME, twin, anyone)
     both = torch.cat([images[left], images[right]], dim=1)
-    return _Pairs(both, torch.stack([labels[left], labels[right]], dim=1))
+    return Pairs(both, torch.stack([labels[left], labels[right]], dim=1))
 
 
 def _network(masks: list[Tensor], generator: torch.Generator) -> nn.Sequential:
@@ -148,12 +158,10 @@ def _network(masks: list[Tensor], generator: torch.Generator) -> nn.Sequential:
 
 
 def _plain(layer: MaskedLinear) -> nn.Linear:
-    plain = nn.utils.skip_init(nn.Linear, layer.in_features, layer.out_features)
-    plain.load_state_dict({"weight": layer.weight, "bias": layer.bias})
-    return plain
+    return fixed_linear(layer.weight.detach(), layer.bias.detach()).requires_grad_()
 
 
-def _train(model: nn.Sequential, pairs: _Pairs, steps: int) -> None:
+def _train(model: nn.Sequential, pairs: Pairs, steps: int) -> None:
     with torch.enable_grad():
         optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
         for _ in range(steps):
@@ -168,14 +176,14 @@ def _train(model: nn.Sequential, pairs: _Pairs, steps: int) -> None:
 
 
 def _by_digit(
-    model: nn.Module, pairs: _Pairs, figure: Callable[[Tensor, Tensor], Tensor]
+    model: nn.Module, pairs: Pairs, figure: Callable[[Tensor, Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
     logits = model(pairs.images)
     left, right = logits[:, :CLASSES], logits[:, CLASSES:]
     return figure(left, pairs.labels[:, 0]), figure(right, pairs.labels[:, 1])
 
 
-def _accuracies(model: nn.Module, pairs: _Pairs, name: str) -> dict[str, float]:
+def _accuracies(model: nn.Module, pairs: Pairs, name: str) -> dict[str, float]:
     left, right = _by_digit(model, pairs, lambda o, y: (o.argmax(1) == y).double().mean())
     return {f"{name}_left": float(left), f"{name}_right": float(right)}
 

@@ -86,8 +86,8 @@ def xor(correlated: bool = False) -> Case:
     observational and interventional forms are 0 bits and the conditional form is 1 bit.
 
     Args:
-        correlated: the data have ``B = A``. C is then constant on the data, and no unit is live, but
-            setting B still moves C: the figures stay as they are.
+        correlated: the data have ``B = A``. C is then constant on the data, and no unit is live,
+            but setting B still moves C: the figures stay as they are.
 
     Source: the standard example; see Ay and Polani, Advances in Complex Systems 11(1):17 (2008).
 
@@ -110,7 +110,8 @@ def xor(correlated: bool = False) -> Case:
         inputs=_TWINS if correlated else all_bits(2),
         modules=None,
         facts=(*facts, *splits),
-        doc="The exclusive or of two bits" + (" that are equal in the data." if correlated else "."),
+        doc="The exclusive or of two bits"
+        + (" that are equal in the data." if correlated else "."),
     )
 
 
@@ -139,14 +140,18 @@ def and_gate(correlated: bool = False) -> Case:
         splits = (
             exchanges(_SPLITS["ac | b"], 0.5, "given A = 1, C repeats B's donor"),
             exchanges(_SPLITS["ab | c"], 1.0, "A and B share a donor, so their AND is a fair bit"),
-            exchanges(_SPLITS["a | b | c"], entropy(1 / 4, 3 / 4), "independent donors: P(C) = 1/4"),
+            exchanges(
+                _SPLITS["a | b | c"], entropy(1 / 4, 3 / 4), "independent donors: P(C) = 1/4"
+            ),
         )
     else:
         facts = _Bits(averaged, averaged, 0.5, why).facts()
         splits = (
             exchanges(_SPLITS["ac | b"], 0.5, "given A = 1, C repeats B's donor"),
             exchanges(_SPLITS["ab | c"], entropy(1 / 4, 3 / 4), "a donor pair's AND: P(C) = 1/4"),
-            exchanges(_SPLITS["a | b | c"], entropy(1 / 4, 3 / 4), "independent donors: P(C) = 1/4"),
+            exchanges(
+                _SPLITS["a | b | c"], entropy(1 / 4, 3 / 4), "independent donors: P(C) = 1/4"
+            ),
         )
     return Case(
         name="and_gate_correlated" if correlated else "and_gate",

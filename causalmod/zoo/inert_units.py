@@ -79,7 +79,9 @@ def with_inert_units(case: Case, dead: int = 2, unread: int = 2, seed: int = 0) 
             columns = torch.cat([torch.full((dead,), _HUGE), torch.zeros(unread)])
         wider.add_module(name, fixed_linear(weight, bias))
     note = f" With {dead} dead and {unread} unread units in each hidden layer."
-    return replace(case, name=f"{case.name}_with_inert_units", model=wider.eval(), doc=case.doc + note)
+    return replace(
+        case, name=f"{case.name}_with_inert_units", model=wider.eval(), doc=case.doc + note
+    )
 
 
 def _following(layers: dict[str, nn.Module], name: str) -> nn.Module:

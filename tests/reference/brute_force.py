@@ -68,7 +68,7 @@ class Network:
 
     def __init__(
         self,
-        inputs: Mapping[str, Sequence[float]],
+        inputs: Mapping[str, Sequence[float] | np.ndarray],
         units: Mapping[str, Mechanism],
         layers: Mapping[str, int] | None = None,
     ) -> None:
@@ -137,7 +137,7 @@ class Network:
     def _channel(
         self, source: Sequence[str], target: Sequence[str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """``P(C|do(b))`` as ``[b, outcome]``, and ``P(b)``; outcomes seen in the data are counted."""
+        """``P(C|do(b))`` as ``[b, outcome]``, and ``P(b)``; outcomes of the data come in too."""
         grid = self.grid([source])
         names = [np.concatenate([self.data[t][:, None], grid.values[t]], axis=1) for t in target]
         codes = outcomes(names)
@@ -188,7 +188,7 @@ class Network:
         return total
 
     def cost(self, split: Split) -> float:
-        """``c = max_m X(m) / (X(m) + 2 int(m))`` with ``X(m) = in(m) + in(rest)``; 1 if int is 0."""
+        """``c = max_m X / (X + 2 int(m))`` with ``X = in(m) + in(rest)``; 1 where int is 0."""
         worst = 0.0
         for members in split.values():
             crossing = self.exchange({"m": members, "rest": self._rest(members)})

@@ -35,7 +35,7 @@ def exchanged(network: Network, split: Mapping[str, Sequence[str]]) -> Figures:
     return {f"exchange {' | '.join(split)} (exact)": network.exchange(split)}
 
 
-# --- single units -----------------------------------------------------------------------------------
+# --- single units ------------------------------------------------------------------------------
 
 
 def threshold(fires_on: int) -> Figures:
@@ -84,7 +84,11 @@ def gate_figures(network: Network) -> Figures:
     a, b, c = "a[0]", "b[0]", "output[0]"
     figures = sent(network, b, c)
     if len(set(network.data[c])) > 1:  # a constant C takes part in no partition
-        for split in ({"ac": [a, c], "b": [b]}, {"ab": [a, b], "c": [c]}, {"a": [a], "b": [b], "c": [c]}):
+        for split in (
+            {"ac": [a, c], "b": [b]},
+            {"ab": [a, b], "c": [c]},
+            {"a": [a], "b": [b], "c": [c]},
+        ):
             figures |= exchanged(network, split)
     return figures
 
@@ -97,11 +101,11 @@ def and_gate_network(correlated: bool) -> Network:
     return gate(np.minimum, correlated)
 
 
-# --- modules ----------------------------------------------------------------------------------------
+# --- modules -----------------------------------------------------------------------------------
 
 
 def silent_only(network: Network, planted: Mapping[str, Sequence[str]]) -> Figures:
-    """Score 1 where the planted split alone has no exchange and something flows inside each module."""
+    """Score 1 where the planted split alone is silent, and something flows inside each module."""
     silent = [split for split in network.bipartitions() if network.exchange(split) == 0]
     sides = {frozenset(members) for members in planted.values()}
     alone = [{frozenset(m) for m in split.values()} for split in silent] == [sides]
@@ -134,12 +138,15 @@ def ducks_and_shadows(rho: float) -> Figures:
 
 
 def perceptron(model: nn.Sequential, inputs: np.ndarray) -> Network:
-    """Tanh layers and a linear readout, with the weights of ``model``; dead and unread units too."""
+    """Tanh or ReLU layers and a linear readout, with the weights of ``model``."""
+    relu = any(isinstance(layer, nn.ReLU) for layer in model)
 
-    def unit(site: str, row: np.ndarray, bias: float, squash: bool) -> Mechanism:
+    def unit(site: str, row: np.ndarray, bias: float, hidden: bool) -> Mechanism:
         def mechanism(values: Values) -> np.ndarray:
             total = bias + sum(w * values[f"{site}[{i}]"] for i, w in enumerate(row) if w != 0)
-            return np.tanh(total) if squash else total
+            if not hidden:
+                return np.asarray(total)
+            return np.maximum(total, 0.0) if relu else np.tanh(total)
 
         return mechanism
 
@@ -169,7 +176,9 @@ def isolated(case: Case) -> Figures:
         name
         for unit in appended
         if unit not in dead
-        for name, value in whole.run(np.arange(whole.rows), {unit: np.full(whole.rows, 9.0)}).items()
+        for name, value in whole.run(
+            np.arange(whole.rows), {unit: np.full(whole.rows, 9.0)}
+        ).items()
         if name != unit and not np.array_equal(value, whole.data[name])
     }
     assert not readers & live
@@ -203,7 +212,9 @@ def mean_field(width: int = 3) -> Figures:
         classes.setdefault(network.size_class(split), []).append(network.exchange(split))
     figures["spread of exchange in a size class"] = max(max(c) - min(c) for c in classes.values())
     least = min(score for _, score in network.scores())
-    figures["modularity k=2"] = 1 - least / 1.0  # permuting equal weights leaves every null as it is
+    figures["modularity k=2"] = (
+        1 - least / 1.0
+    )  # permuting equal weights leaves every null as it is
     return figures
 
 

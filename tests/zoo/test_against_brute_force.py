@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pytest
 from torch import nn
 
@@ -80,25 +79,20 @@ def sides(split: Mapping[str, Sequence[str]]) -> frozenset[frozenset[str]]:
     return frozenset(frozenset(members) for members in split.values())
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 2, 5, 9])
 def test_the_best_split_of_a_dense_network(seed: int) -> None:
     scm, network = both(dense(seed))
     least, winners = best_by_brute_force(network)
     found = modularity(scm, nulls=0, estimator="exact")
-    assert 0 < least < 1
+    assert 0.4 < least < 0.9  # neither silent nor all alike
     assert found.raw == pytest.approx(1 - least, abs=1e-9)
     assert {found.partition.blocks, *(tie.blocks for tie in found.ties)} == winners
 
 
-@pytest.mark.parametrize("network", [xor_network(False), and_gate_network(False)], ids=["xor", "and"])
+@pytest.mark.parametrize(
+    "network", [xor_network(False), and_gate_network(False)], ids=["xor", "and"]
+)
 def test_no_split_of_a_gate_beats_another_of_its_sizes(network: Network) -> None:
     least, winners = best_by_brute_force(network)
     assert least == pytest.approx(1)
     assert len(winners) == 3
-
-
-def test_values_that_differ_by_rounding_are_equal() -> None:
-    thirds = Network({"x": [0, 1]}, {"a": lambda v: v["x"] * 0 + 0.1 + 0.2 * (v["x"] < 2)})
-    noisy = Network({"x": [0, 1]}, {"a": lambda v: np.where(v["x"] > 0, 0.3, 0.1 + 0.2)})
-    assert thirds.observational(["a"], ["x"]) == 0
-    assert noisy.observational(["a"], ["x"]) == 0

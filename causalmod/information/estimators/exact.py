@@ -6,18 +6,21 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
-from causalmod.information.protocol import ESTIMATORS, Bounds, Estimator, Observed
+from causalmod.information.protocol import BINS, ESTIMATORS, MERGE, Bounds, Estimator, Observed
 
-_MERGE = 1e-6  # values closer than this, relative to the unit's size, are one value
 MAX_LEVELS = 256
+FEW = 64  # rows that may all differ and still be meant as an enumeration
 
 
 @ESTIMATORS.register("exact")
 class Exact(Estimator):
-    """Entropies of counted values: ``H = -sum p log2 p``.
+    """Entropies of counted values: ``H = -sum p log2 p``, in bits.
 
-    Values within 1e-6 of a unit's largest absolute value are counted as one, so that rounding does
-    not pass for information. Refused when a unit takes more than 256 values on the data.
+    Values that differ by less than 1e-6 of a unit's largest absolute value are counted as one, so
+    that rounding does not pass for information. Refused when a unit takes more than 256 values on
+    the data.
+
+    Source: Shannon, Bell System Technical Journal 27:379 (1948), section 6.
     """
 
     name = "exact"
@@ -30,99 +33,117 @@ class Exact(Estimator):
         self._target_size = target_size
 
     @classmethod
-    def fit(cls, source: Observed | None, target: Observed, resolution: float) -> Exact:
+    def fit(
+        cls, source: Observed | None, target: Observed, resolution: float, bins: int = BINS
+    ) -> Exact:
         """See :meth:`Estimator.fit`.
 
         Raises:
             EstimatorError: a unit takes more than 256 distinct values.
         """
-        for role, values in (("source", source), ("target", target)):
-            if values is None:
+        for role, group in (("source", source), ("target", target)):
+            if group is None:
                 continue
-            most = int(levels(values.values.flatten(1)).max())
+            most = int(levels(group.values.flatten(1)).amax())
             if most > MAX_LEVELS:
                 raise EstimatorError(
-                    f"estimator='exact' counts values, and a {role} unit takes {most} distinct ones "
-                    f"on the data (at most {MAX_LEVELS}); use estimator='pairwise' for groups or "
+                    f"estimator='exact' counts values, and a unit of the {role} takes {most} on "
+                    f"the data (at most {MAX_LEVELS}); use estimator='pairwise' for groups or "
                     "'binned' for single units"
                 )
-        return cls(None if source is None else _size(source.values), _size(target.values))
+        return cls(
+            None if source is None else value_size(source.values), value_size(target.values)
+        )
 
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """See :meth:`Estimator.response`."""
-        codes = value_codes(responses.double(), self._target_size)
-        counts = torch.ones(responses.shape[-2]) if weights is None else weights
-        return Bounds(_entropy(_hash(codes), counts.double()))
+        values = responses.double()
+        # off the data values can be larger than on it, and so is their rounding
+        size = torch.maximum(self._target_size, values.abs().amax(-2))
+        codes = row_codes(value_codes(values, size.unsqueeze(-2)))
+        return Bounds(count_entropy(codes, weights))
 
     def shared(self, source: Tensor, target: Tensor) -> Bounds:
         """See :meth:`Estimator.shared`."""
-        assert self._source_size is not None
-        ones = torch.ones(len(source), dtype=torch.float64)
-        left = _hash(value_codes(source.double(), self._source_size))
-        right = _hash(value_codes(target.double(), self._target_size))
-        both = _hash(torch.stack([left, right], dim=-1))
-        return Bounds(
-            (_entropy(left, ones) + _entropy(right, ones) - _entropy(both, ones)).clamp_min(0)
-        )
+        if self._source_size is None:
+            raise EstimatorError("fit the estimator with a source to measure what is shared")
+        left = row_codes(value_codes(source.double(), self._source_size))
+        right = row_codes(value_codes(target.double(), self._target_size))
+        both = row_codes(torch.stack([left, right], dim=-1))
+        apart = count_entropy(left) + count_entropy(right)
+        return Bounds((apart - count_entropy(both)).clamp_min(0))
 
-    def averaged(self, source: Tensor, responses: Tensor) -> Bounds:
-        """See :meth:`Estimator.averaged`; every donor row counts equally."""
-        rows, contexts = responses.shape[:2]
-        codes = value_codes(responses.double().reshape(rows * contexts, -1), self._target_size)
-        target = _hash(codes).reshape(rows, contexts)
-        assert self._source_size is not None
-        sent = _hash(value_codes(source.double(), self._source_size))
-        ones = torch.ones(rows * contexts, dtype=torch.float64)
-        pairs = _hash(torch.stack([sent[:, None].expand_as(target), target], dim=-1).reshape(-1, 2))
-        # H(C) - H(C | B) = H(C) - H(B, C) + H(B)
-        total = _entropy(target.reshape(-1), ones) - _entropy(pairs, ones)
-        return Bounds((total + _entropy(sent, torch.ones(rows, dtype=torch.float64))).clamp_min(0))
+
+def value_size(values: Tensor) -> Tensor:
+    """Largest absolute value ``[coordinate]`` of ``[row, coordinate]``, above 0."""
+    return values.double().abs().amax(0).clamp_min(1e-30)
 
 
 def levels(values: Tensor) -> Tensor:
     """Number of distinct values (merged as above) in each column of ``[row, coordinate]``."""
-    return value_codes(values.double(), _size(values)).amax(0) + 1
+    return value_codes(values.double(), value_size(values)).amax(0) + 1
 
 
 def is_discrete(values: Tensor) -> Tensor:
-    """Bool ``[coordinate]``: finitely many values, as opposed to a different one on every row."""
+    """Which columns of ``[row, coordinate]`` take few values, not a new one on every row.
+
+    True with at most 256 values that are whole numbers, that come twice on average, or on at most
+    64 rows.
+    """
     count = levels(values)
-    whole = (values.double() == values.double().round()).all(0)
-    repeated = (count <= len(values) // 2) | whole | (len(values) <= 64)
+    repeated = (count <= len(values) // 2) | _whole(values) | (len(values) <= FEW)
     return (count <= MAX_LEVELS) & repeated
 
 
+def never_repeats(values: Tensor) -> Tensor:
+    """Which columns of ``[row, coordinate]`` have a fractional value of their own on each row."""
+    return (levels(values) == len(values)) & ~_whole(values) & (len(values) > FEW)
+
+
+def _whole(values: Tensor) -> Tensor:
+    return (values.double() == values.double().round()).all(0)
+
+
 def value_codes(values: Tensor, size: Tensor) -> Tensor:
-    """Number the distinct values along dimension -2, for each coordinate apart."""
+    """Number the distinct values along dimension -2, for each coordinate apart, in order.
+
+    Args:
+        values: ``[..., row, coordinate]``.
+        size: ``[coordinate]`` or ``[..., 1, coordinate]``; gaps up to 1e-6 of it are rounding.
+    """
     ordered, places = values.sort(dim=-2)
-    gaps = ordered.diff(dim=-2) > _MERGE * size
+    gaps = ordered.diff(dim=-2) > MERGE * size
     ranks = torch.nn.functional.pad(gaps.long().cumsum(-2), (0, 0, 1, 0))
     return torch.empty_like(ranks).scatter_(-2, places, ranks)
 
 
-def _size(values: Tensor) -> Tensor:
-    return values.double().abs().amax(0).clamp_min(1e-30)
+def row_codes(codes: Tensor) -> Tensor:
+    """Give equal rows ``[..., coordinate]`` of integers equal numbers, and others different ones.
 
-
-def _hash(codes: Tensor) -> Tensor:
-    """Give equal rows of codes equal 64-bit numbers, and different rows different ones.
-
-    A random odd multiplier per coordinate; two different rows collide with a chance of about
-    2^-63, so fewer than one in a billion runs over a billion pairs.
+    A 64-bit hash with random odd multipliers: two different rows meet with a chance of about
+    2^-63, one in ten billion over a billion pairs.
     """
+    if codes.shape[-1] == 1:
+        return codes[..., 0]
     generator = torch.Generator().manual_seed(codes.shape[-1])
-    odd = torch.randint(-(2**62), 2**62, (codes.shape[-1],), generator=generator) * 2 + 1
-    mixed = codes * odd
-    mixed = mixed ^ (mixed >> 29)
-    return (mixed * odd.flip(0)).sum(-1)
+    odd = torch.randint(-(2**62), 2**62, (2, codes.shape[-1]), generator=generator) * 2 + 1
+    mixed = codes * odd[0]
+    mixed ^= mixed >> 29
+    return (mixed * odd[1]).sum(-1)
 
 
-def _entropy(codes: Tensor, counts: Tensor) -> Tensor:
-    """Entropy in bits of integer codes along the last dimension, with integer counts."""
+def count_entropy(codes: Tensor, counts: Tensor | None = None) -> Tensor:
+    """Entropy in bits of integer codes along the last dimension.
+
+    Args:
+        codes: ``[..., sample]``.
+        counts: ``[sample]`` weights; 1 each by default.
+    """
     ordered, places = codes.sort(dim=-1)
-    changes = ordered.diff(dim=-1) != 0
-    group = torch.nn.functional.pad(changes.long().cumsum(-1), (1, 0))
-    weights = counts.expand(codes.shape).gather(-1, places)
-    mass = torch.zeros(codes.shape, dtype=torch.float64).scatter_add_(-1, group, weights)
-    share = mass / counts.sum()
+    group = torch.nn.functional.pad((ordered.diff(dim=-1) != 0).long().cumsum(-1), (1, 0))
+    weights = torch.ones(codes.shape[-1]) if counts is None else counts
+    weights = weights.to(torch.float64)
+    mass = torch.zeros(codes.shape, dtype=torch.float64)
+    mass.scatter_add_(-1, group, weights.expand(codes.shape).gather(-1, places))
+    share = mass / weights.sum()
     return -torch.where(share > 0, share * share.clamp_min(1e-300).log2(), 0.0).sum(-1) + 0.0
