@@ -167,7 +167,7 @@ class Job:
             except OutputError as reason:  # a full disk must not take the figures with it
                 failed = reason
         if self._as_json:
-            pass
+            sys.stdout.write(self._json(path, interrupted) + "\n")
         elif found:
             print_results(self.sections)
             if path is not None:

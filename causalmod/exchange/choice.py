@@ -1,15 +1,18 @@
-"""Which estimator ``auto`` takes, and why."""
+"""Which estimator ``auto`` takes, and checks of the arguments that measuring calls share."""
 
 from __future__ import annotations
 
+import warnings
+from numbers import Integral, Real
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from causalmod.errors import InputError
+from causalmod.errors import CausalmodWarning, InputError, nearest
 from causalmod.information import ESTIMATORS
-from causalmod.information.estimators.exact import is_discrete
+from causalmod.information.estimators.exact import is_discrete, never_repeats
+from causalmod.information.protocol import BINS
 
 FEW_ROWS = 128  # below this, rows are not split into a searched and a held-out half
 
@@ -21,8 +24,18 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(estimator: str, values: list[Tensor], replays: int, memory: int, single: bool) -> Choice:
+def choose(
+    estimator: str,
+    values: list[Tensor],
+    replays: int,
+    memory: int,
+    single: bool,
+    bins: int = BINS,
+) -> Choice:
     """Resolve ``"auto"``; pass any other name through after checking that it exists.
+
+    Warns when values are to be counted that differ on every row: then the count tells the rows
+    apart, and the figure says how many there are.
 
     Args:
         estimator: a registered name, or ``"auto"``.
@@ -30,16 +43,30 @@ def choose(estimator: str, values: list[Tensor], replays: int, memory: int, sing
         replays: values that exact enumeration would hold.
         memory: bytes that it may hold.
         single: are source and target single units?
+        bins: rows that binning takes at least.
+
+    Raises:
+        InputError: an unknown name; the nearest is suggested.
     """
     if estimator != "auto":
-        ESTIMATORS.get(estimator)
+        known = ["auto", *ESTIMATORS.names()]
+        if estimator not in known:
+            raise InputError(f"unknown estimator {estimator!r}: {nearest(str(estimator), known)}")
+        if ESTIMATORS.get(estimator).exact and any(never_repeats(v).any() for v in values):
+            warnings.warn(
+                f"estimator={estimator!r} counts values, but some unit has a fractional value of "
+                f"its own on each of the {len(values[0])} rows: the count tells rows apart and "
+                "grows with their number; use estimator='auto'",
+                CausalmodWarning,
+                stacklevel=3,
+            )
         return Choice(estimator, "as asked")
     if all(bool(is_discrete(group).all()) for group in values):
         if replays * 8 <= memory:
             return Choice("exact", "every unit takes few values, so they are counted")
         reason = "units are discrete, but counting all replays would not fit the memory"
         return Choice("pairwise", reason)
-    if single and len(values[0]) >= 10:
+    if single and len(values[0]) >= bins:
         return Choice("binned", "single units with continuous values")
     return Choice("pairwise", "units with continuous values")
 
@@ -50,11 +77,43 @@ def check_resolution(resolution: float) -> float:
     Raises:
         InputError: it is not a positive finite number.
     """
-    if not isinstance(resolution, (int, float)) or not 0 < resolution < float("inf"):
+    number = isinstance(resolution, Real) and not isinstance(resolution, bool)
+    if not number or not 0 < float(resolution) < float("inf"):
         raise InputError(
-            f"resolution is a noise scale in standard deviations and must be above 0; given {resolution!r}"
+            "resolution is a noise scale in standard deviations, a number above 0; "
+            f"given {resolution!r}"
         )
     return float(resolution)
+
+
+def check_count(name: str, value: int, least: int) -> int:
+    """Return a whole number.
+
+    Raises:
+        InputError: it is not one, or below ``least``.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} must be a whole number of at least {least}; given {value!r}")
+    return int(value)
+
+
+def check_rows(rows: Tensor | None, count: int) -> Tensor:
+    """Return row numbers, all of them for None.
+
+    Raises:
+        InputError: not a vector of at least two row numbers of the data.
+    """
+    if rows is None:
+        return torch.arange(count)
+    if not isinstance(rows, Tensor) or rows.ndim != 1 or rows.dtype not in {torch.int64, torch.int32}:
+        what = f"{type(rows).__name__} {tuple(getattr(rows, 'shape', ()))}"
+        raise InputError(f"rows is a vector of row numbers, a torch.int64 tensor; given {what}")
+    if len(rows) < 2 or int(rows.min()) < 0 or int(rows.max()) >= count:
+        raise InputError(
+            f"rows must be at least two numbers from 0 to {count - 1}; given {len(rows)}"
+            + (f", from {int(rows.min())} to {int(rows.max())}" if len(rows) else "")
+        )
+    return rows.long()
 
 
 def parse_memory(memory: str | int) -> int:
@@ -63,18 +122,26 @@ def parse_memory(memory: str | int) -> int:
     Example:
         >>> parse_memory("2GB")
         2000000000
+
+    Raises:
+        InputError: other text, or nothing above 0.
     """
-    if isinstance(memory, int):
-        return memory
-    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-    text = memory.strip().upper()
-    for unit, size in units.items():
-        if text.endswith(unit):
-            try:
-                return int(float(text[: -len(unit)]) * size)
-            except ValueError:
-                break
-    raise InputError(f"memory is a number of bytes or text such as '2GB'; given {memory!r}")
+    size = 0.0
+    if isinstance(memory, Real) and not isinstance(memory, bool):
+        size = float(memory)
+    elif isinstance(memory, str):
+        units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+        text = memory.strip().upper()
+        number = text[:-2] if text[-2:] in units else text
+        try:
+            size = float(number) * units.get(text[-2:], 1)
+        except ValueError:
+            size = 0.0
+    if not 1 <= size < float("inf"):
+        raise InputError(
+            f"memory is a positive number of bytes, or text such as '2GB'; given {memory!r}"
+        )
+    return int(size)
 
 
 def distinct_rows(codes: Tensor) -> tuple[Tensor, Tensor]:

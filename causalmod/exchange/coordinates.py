@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from causalmod.information import Observed
 from causalmod.scm import StructuralCausalModel
@@ -37,7 +36,7 @@ class Coordinates:
         return Observed(torch.cat(values, dim=1), torch.cat(scales))
 
     def observed_apart(self) -> list[Observed]:
-        """For each site its live units as ``[row, unit, 1, coordinate]``, to be measured one by one."""
+        """For each site its live units as ``[row, unit, 1, coordinate]``, to measure one by one."""
         return [
             Observed(self._scm.blocks(n)[:, p].unsqueeze(-2), self._scm.scales[n][p].unsqueeze(-2))
             for n, p in zip(self._sites, self.places, strict=True)

@@ -42,6 +42,10 @@ class Sample:
         """Numbers of contexts and of donors for each."""
         return self.donors.shape[1], self.donors.shape[2]
 
+    def some(self, which: slice) -> Sample:
+        """Return the sample with some of its contexts only."""
+        return Sample(self.contexts[which], self.donors[:, which], self.weights)
+
 
 def draw_sample(rows: Tensor, contexts: int, donors: int, streams: int, seed: int) -> Sample:
     """Draw contexts without replacement, and for each its own donors with replacement."""
@@ -84,9 +88,8 @@ class HybridRuns:
         Returns:
             For each site of the units ``[job, context, donor, unit, coordinate]``.
         """
-        jobs = len(states)
         contexts, donors = self.sample.shape
-        rows = self.sample.contexts[None, :, None].expand(jobs, contexts, donors).reshape(-1)
+        rows = self.sample.contexts[None, :, None].expand(len(states), contexts, donors).reshape(-1)
         natural: dict[str, Tensor] = {}
         patches = {
             name: self._mixer(name, s, states, natural)
@@ -101,23 +104,21 @@ class HybridRuns:
     def _mixer(
         self, name: str, site: int, states: Tensor, natural: dict[str, Tensor]
     ) -> Callable[[Tensor], Tensor]:
-        contexts, donors = self.sample.shape
-        jobs = len(states)
-        live = self._places[site]
-        count = self.scm.sites[name].count
-        state = torch.full((jobs, count), RESPOND)  # inert units are clamped or read by nothing
+        """Patch of one site: note what its units answer, then hold some of them."""
+        shape = (len(states), *self.sample.shape)
+        live, count = self._places[site], self.scm.sites[name].count
+        state = torch.full((len(states), count), RESPOND)  # inert units are clamped or unread
         state[:, live] = states[:, self.units.at(site)]
-        state = state[:, None, None, :, None]
-        recorded = self.scm.blocks(name)
+        held = [int(number) for number in state.unique() if number != RESPOND]
 
         def mix(blocks: Tensor) -> Tensor:
-            shaped = blocks.reshape(jobs, contexts, donors, count, -1)
-            natural[name] = shaped[..., live, :]
-            mixed = torch.where(state == CONTEXT, recorded[self.sample.contexts][:, None], shaped)
-            for stream in range(len(self.sample.donors)):
-                chosen = state == stream
-                if bool(chosen.any()):
-                    mixed = torch.where(chosen, recorded[self.sample.donors[stream]], mixed)
+            mixed = blocks.reshape(*shape, count, -1)
+            natural[name] = mixed if len(live) == count else mixed[..., live, :]
+            recorded = self.scm.blocks(name)
+            for number in held:
+                rows = self.sample.donors[number] if number >= 0 else self.sample.contexts[:, None]
+                given = (state == number)[:, None, None, :, None]
+                mixed = torch.where(given, recorded[rows], mixed)
             return mixed.reshape(blocks.shape)
 
         return mix
@@ -146,9 +147,8 @@ class HybridRuns:
 
         def read(responses: list[Tensor], part: slice) -> Bounds:
             flat = torch.cat([r.flatten(3) for r in responses], dim=-1).to(self._dtype)
-            moved = flat - flat[:, :, :1]
             keep = members[part][:, self.coordinates.unit_of][:, None, None, :]
-            return estimate(torch.where(keep, moved, 0.0))
+            return estimate(torch.where(keep, flat, 0.0))
 
         return _concatenate(self.in_batches(states, read))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import log2
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,16 +14,24 @@ from causalmod.information.protocol import Bounds, Estimator
 CONFIDENCE = 0.95
 
 
-def t_interval(values: Tensor) -> tuple[float, float, float]:
-    """Mean and 95% t-interval over independent contexts; the interval never passes below zero."""
-    from scipy.stats import t
+class Interval(NamedTuple):
+    """A figure and its 95% interval."""
 
+    value: float
+    low: float
+    high: float
+
+    def above_zero(self) -> Interval:
+        """The same, with nothing below zero: information never is."""
+        return Interval(*(max(0.0, end) for end in self))
+
+
+def t_interval(values: Tensor) -> Interval:
+    """Mean of ``[context]`` independent values and its 95% t-interval; nothing below zero."""
     mean = float(values.mean())
-    if len(values) < 2:
-        return mean, mean, mean
-    error = float(values.std() / len(values) ** 0.5)
-    half = float(t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
-    return mean, max(0.0, mean - half), mean + half
+    error = float(values.std() / len(values) ** 0.5) if len(values) > 1 else 0.0
+    half = _t(len(values) - 1) * error
+    return Interval(mean, mean - half, mean + half).above_zero()
 
 
 def without_donor_bias(estimator: Estimator, responses: Tensor) -> Bounds:
@@ -32,6 +42,11 @@ def without_donor_bias(estimator: Estimator, responses: Tensor) -> Bounds:
     Args:
         estimator: fitted on the target.
         responses: ``[..., donor, coordinate]``, donors drawn afresh for each context.
+
+    Returns:
+        Bounds: ``[...]`` bits, unbiased rather than positive in each context.
+
+    Source: Quenouille, Biometrika 43:353 (1956).
     """
     whole = estimator.response(responses)
     middle = responses.shape[-2] // 2
@@ -42,34 +57,102 @@ def without_donor_bias(estimator: Estimator, responses: Tensor) -> Bounds:
     bits = 2 * whole.bits - (first.bits + second.bits) / 2
     if whole.upper is None or first.upper is None or second.upper is None:
         return Bounds(bits)
-    return Bounds(bits, 2 * whole.upper - (first.upper + second.upper) / 2)
+    upper = 2 * whole.upper - (first.upper + second.upper) / 2
+    return Bounds(bits, torch.maximum(bits, upper))
 
 
-def jackknife(
-    figure: Callable[[Tensor], float], rows: int, groups: int = 20
-) -> tuple[float, float, float]:
+def jackknife(figure: Callable[[Tensor], float], rows: int, groups: int = 20) -> Interval:
     """Figure on all rows and its 95% interval by leaving out one group of rows at a time.
+
+    Args:
+        figure: from numbers of rows to a figure.
+        rows: number of rows.
+        groups: number of groups that rows are dealt to.
+
+    Returns:
+        Interval: the figure as it is; the interval is nowhere below zero.
 
     Source: Miller, Biometrika 61(1):1 (1974).
     """
+    return jackknives(lambda kept: torch.tensor([figure(kept)]), rows, groups)[0]
+
+
+def jackknives(
+    figures: Callable[[Tensor], Tensor], rows: int, groups: int = 20
+) -> list[Interval]:
+    """:func:`jackknife` for several figures ``[figure]`` at once."""
+    everything = torch.arange(rows)
+    whole = figures(everything).double()
+    groups = min(groups, rows)
+    left_out = torch.stack([figures(everything[everything % groups != g]) for g in range(groups)])
+    half = _spread(left_out.double()).sqrt() * _t(groups - 1)
+    return [
+        Interval(value, max(0.0, value - width), max(0.0, value + width))
+        for value, width in zip(whole.tolist(), half.tolist(), strict=True)
+    ]
+
+
+def crossed_jackknife(
+    figures: Callable[[Tensor, Tensor], Tensor], shape: tuple[int, int], groups: int = 10
+) -> list[Interval]:
+    """Figures on a grid of two samples, with the bias of both taken off, and 95% intervals.
+
+    Groups are left out of one side at a time. Variances of the two sides add up, which counts their
+    interaction twice: the interval errs on the wide side.
+
+    Args:
+        figures: from numbers of donors and of contexts to ``[figure]``.
+        shape: numbers of donors and of contexts.
+        groups: groups that each side is dealt to.
+
+    Source: Owen, Annals of Applied Statistics 1(2):386 (2007), on crossed samples.
+    """
+    sides = [torch.arange(size) for size in shape]
+    whole = figures(*sides)
+    corrected, variance = whole.clone(), torch.zeros_like(whole)
+    for side, everything in enumerate(sides):
+        parts = min(groups, len(everything))
+        left_out: list[Tensor] = []
+        for part in range(parts):
+            kept = list(sides)
+            kept[side] = everything[everything % parts != part]
+            left_out.append(figures(*kept))
+        stack = torch.stack(left_out)
+        corrected -= (parts - 1) * (stack.mean(0) - whole)
+        variance += _spread(stack)
+    half = variance.sqrt() * _t(min(groups, *shape) - 1)
+    return [
+        Interval(value, value - width, value + width).above_zero()
+        for value, width in zip(corrected.tolist(), half.tolist(), strict=True)
+    ]
+
+
+def _spread(left_out: Tensor) -> Tensor:
+    """Jackknife variance ``[figure]`` from ``[group, figure]``."""
+    groups = len(left_out)
+    return (groups - 1) / groups * (left_out - left_out.mean(0)).square().sum(0)
+
+
+def _t(freedom: int) -> float:
     from scipy.stats import t
 
-    everything = torch.arange(rows)
-    whole = figure(everything)
-    groups = min(groups, rows)
-    part = everything % groups
-    left_out = torch.tensor(
-        [figure(everything[part != g]) for g in range(groups)], dtype=torch.float64
-    )
-    error = float(((groups - 1) / groups * (left_out - left_out.mean()).square().sum()).sqrt())
-    half = float(t.ppf((1 + CONFIDENCE) / 2, groups - 1)) * error
-    return whole, max(0.0, whole - half), whole + half
+    return float(t.ppf((1 + CONFIDENCE) / 2, freedom)) if freedom > 0 else 0.0
 
 
 def permutation_null(
     figure: Callable[[Tensor], float], rows: int, observed: float, draws: int, seed: int
 ) -> tuple[float, float]:
-    """95th percentile over permuted labels, and the permutation p-value of ``observed``."""
+    """95th percentile over permuted labels, and the permutation p-value of ``observed``.
+
+    Args:
+        figure: from an order of the rows to a figure.
+        rows: number of rows.
+        observed: the figure in the order of the data, found in the same way.
+        draws: number of permutations.
+        seed: seed of the permutations.
+
+    Source: Phipson and Smyth, Statistical Applications in Genetics 9(1):39 (2010), for the +1.
+    """
     generator = torch.Generator().manual_seed(seed)
     null = [figure(torch.randperm(rows, generator=generator)) for _ in range(draws)]
     floor = float(torch.tensor(null, dtype=torch.float64).quantile(0.95))
@@ -78,4 +161,4 @@ def permutation_null(
 
 def is_saturated(upper: float, draws: int) -> bool:
     """True when an upper bound passes half of its ceiling, ``log2(draws)``."""
-    return upper > 0.5 * torch.tensor(float(max(draws, 2))).log2().item()
+    return upper > 0.5 * log2(max(draws, 2))

@@ -28,8 +28,9 @@ class Observed(NamedTuple):
     """A group's activations on the data, and the scale of each coordinate.
 
     Attributes:
-        values: ``[row, coordinate]``.
-        scale: ``[coordinate]`` standard deviations, with a floor.
+        values: ``[row, coordinate]``; or ``[row, unit, 1, coordinate]``, for estimators that take
+            groups, to measure the responses ``[..., unit, donor, coordinate]`` of units one by one.
+        scale: ``[coordinate]`` (or ``[unit, 1, coordinate]``) standard deviations, with a floor.
     """
 
     values: Tensor
@@ -45,8 +46,9 @@ class Estimator(ABC):
         name: name in the registry.
         uses_resolution: is noise of scale resolution × standard deviation added?
         uses_bins: are values put into ``bins`` bins?
-        groups: can source and target hold several coordinates? Estimators that cannot read the
-            averaged form off pairs, by :meth:`shared`; others off a grid, by :meth:`response`.
+        groups: can source and target hold several coordinates? Where not, averaged figures are read
+            off pairs of a donor and a response by :meth:`shared`; where they can, off a grid of
+            donors and contexts by :meth:`response`.
         exact: are figures exact over the data, given every donor?
         most_rows: rows above which :meth:`shared` takes too long; a sample of them is used then.
         paper: where the estimator comes from.

@@ -17,7 +17,7 @@ class Halves(nn.Module):
     def __init__(self):
         super().__init__()
         generator = torch.Generator().manual_seed(0)
-        self.first, self.second = nn.Linear(4, 6), nn.Linear(6, 4)
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 2)
         with torch.no_grad():
             for layer in (self.first, self.second):
                 weight = torch.rand(layer.weight.shape, generator=generator) + 0.2
@@ -64,7 +64,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "mine.py").write_text(MODULE)
     (tmp_path / "bad.py").write_text("import missing_package_of_mine")
     (tmp_path / "worse.py").write_text("\nx = 1 / 0")
-    rows = np.random.default_rng(0).random((60, 4))
+    rows = np.random.default_rng(0).random((24, 4))
     np.save(tmp_path / "rows.npy", rows.astype(np.float32))
     np.save(tmp_path / "rows64.npy", rows)
     np.savez(tmp_path / "two.npz", left=rows[:, :2], right=rows[:, 2:])

@@ -168,7 +168,7 @@ def test_an_archive_is_looked_through_before_anything_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data, "_read_array", lambda *_: pytest.fail("read too early"))
-    with pytest.raises(InputError, match="no .npy array"):
+    with pytest.raises(InputError, match=r"no \.npy array"):
         read_data(zipped(tmp_path, {"good.npy": PLAIN, "evil.pkl": b"x"}))
 
 
@@ -184,12 +184,10 @@ def test_other_compressions_and_made_up_sizes(tmp_path: Path) -> None:
 
 
 def test_a_name_given_twice(tmp_path: Path) -> None:
-    with (
-        pytest.warns(UserWarning, match="Duplicate"),
-        zipfile.ZipFile(tmp_path / "d.npz", "w") as z,
-    ):
-        z.writestr("x.npy", PLAIN)
-        z.writestr("x.npy", PLAIN)
+    with zipfile.ZipFile(tmp_path / "d.npz", "w") as archive:
+        archive.writestr("x.npy", PLAIN)
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("x.npy", PLAIN)
     with pytest.raises(InputError, match="'x' twice"):
         read_data(tmp_path / "d.npz")
 
@@ -220,7 +218,7 @@ def test_other_paths(tmp_path: Path) -> None:
         read_data(tmp_path / "none.npy")
     with pytest.raises(InputError, match="is not a file"):
         read_data(tmp_path)
-    with pytest.raises(InputError, match="unknown kind; expected .npy, .npz or .safetensors"):
+    with pytest.raises(InputError, match=r"unknown kind; expected \.npy, \.npz or \.safetensors"):
         read_data(put(tmp_path, "d.csv", b"1,2"))
 
 

@@ -61,9 +61,9 @@ def test_shared_tensors_need_to_be_there_once(folder: Path) -> None:
 
 def test_every_misfit_is_listed_at_once(folder: Path) -> None:
     state = {
-        "first.weight": torch.ones(6, 5),
-        "first.bias": torch.ones(6, dtype=torch.float64),
-        "second.weight": torch.ones(4, 6),
+        "first.weight": torch.ones(4, 5),
+        "first.bias": torch.ones(4, dtype=torch.float64),
+        "second.weight": torch.ones(2, 4),
         "extra\x1b[31m": torch.ones(2),
     }
     save_file(state, folder / "w.safetensors")
@@ -74,7 +74,7 @@ def test_every_misfit_is_listed_at_once(folder: Path) -> None:
     text = str(caught.value)
     assert "missing: second.bias" in text
     assert "not in the network: extra" in text
-    assert "first.weight: (6, 5) in the file, (6, 4) in the network" in text
+    assert "first.weight: (4, 5) in the file, (4, 4) in the network" in text
     assert "first.bias: torch.float64 in the file, torch.float32 in the network" in text
     assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
 

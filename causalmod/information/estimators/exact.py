@@ -59,8 +59,8 @@ class Exact(Estimator):
         """See :meth:`Estimator.response`."""
         values = responses.double()
         # off the data values can be larger than on it, and so is their rounding
-        size = torch.maximum(self._target_size, values.abs().amax(-2))
-        codes = row_codes(value_codes(values, size.unsqueeze(-2)))
+        size = torch.maximum(self._target_size, values.abs().amax(-2, keepdim=True))
+        codes = row_codes(value_codes(values, size))
         return Bounds(count_entropy(codes, weights))
 
     def shared(self, source: Tensor, target: Tensor) -> Bounds:

@@ -1,0 +1,81 @@
+"""Figures that are means over contexts: how many draws they take, and what is reported of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from causalmod.information import Bounds
+from causalmod.information.intervals import is_saturated, t_interval
+
+CONTEXTS = 256  # contexts of a sampled figure, unless asked otherwise
+LEAST_CONTEXTS = 64
+DRAWS = (64, 256, 1024)  # donors for each context: the next number where one saturates
+_WIDE = 256  # draws beyond which contexts are given up for them
+
+
+def read_with_enough_draws(
+    read: Callable[[int, int], list[Bounds]],
+    contexts: int,
+    draws: int | None,
+    most: int,
+) -> tuple[list[Bounds], int]:
+    """Read figures, with more draws as long as one of them is near its ceiling of ``log2(draws)``.
+
+    More draws raise an upper bound, never lower it; so numbers of draws at which the bound that was
+    found would still saturate are passed over.
+
+    Args:
+        read: from numbers of contexts and draws to figures ``[context]``.
+        contexts: number of contexts, at least where draws are few.
+        draws: a fixed number; None to find one.
+        most: draws that fit the memory.
+
+    Returns:
+        The figures, and the draws that they took.
+    """
+    if draws is not None:
+        return read(contexts, draws), draws
+    count = DRAWS[0]
+    while True:
+        found = read(_contexts_for(contexts, count), count)
+        worst = max(0.0 if b.upper is None else float(b.upper.mean()) for b in found)
+        higher = [number for number in DRAWS if count < number <= most]
+        if not higher or not is_saturated(worst, count):
+            return found, count
+        count = next((n for n in higher if not is_saturated(worst, n)), higher[-1])
+
+
+def _contexts_for(contexts: int, draws: int) -> int:
+    """Contexts at a number of draws; the work, contexts × draws², stays within bounds."""
+    return max(min(contexts, LEAST_CONTEXTS), contexts * _WIDE // max(draws, _WIDE))
+
+
+def over_contexts(
+    bounds: Bounds, draws: int, *, exact: bool = False, saturated: bool = False
+) -> dict[str, Any]:
+    """Fields of an :class:`~causalmod.Estimate` for a mean over contexts.
+
+    Args:
+        bounds: ``[context]`` bits.
+        draws: donors for each context.
+        exact: all contexts and donors are enumerated, so there is no interval but the figure.
+        saturated: a part of the figure is near its ceiling. Else the upper bound decides.
+    """
+    bits = t_interval(bounds.bits)
+    fields: dict[str, Any] = {"contexts": len(bounds.bits), "donors": draws}
+    if exact:
+        return fields | {"bits": bits.value, "low": bits.value, "high": bits.value}
+    fields |= {"bits": bits.value, "low": bits.low, "high": bits.high}
+    if bounds.upper is None:
+        return fields
+    upper = t_interval(bounds.upper)
+    fields |= {"upper": upper.value, "upper_low": upper.low, "upper_high": upper.high}
+    return fields | saturation(upper.value, draws, saturated)
+
+
+def saturation(upper: float, draws: int, saturated: bool = False) -> dict[str, Any]:
+    """Fields that take the intervals away where the draws are too few to tell."""
+    if not (saturated or is_saturated(upper, draws)):
+        return {}
+    return {"saturated": True, "low": None, "high": None, "upper_low": None, "upper_high": None}

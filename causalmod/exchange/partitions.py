@@ -1,0 +1,74 @@
+"""Partitions as the user names them, expressed in the live units of a model."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from causalmod.errors import PartitionError
+from causalmod.partition import Partition
+from causalmod.scm import StructuralCausalModel
+
+
+def partition_of(scm: StructuralCausalModel, partition: Partition) -> Partition:
+    """Express a partition in the live units of a model, once each.
+
+    Whole sites are expanded; a tied name (a pre-activation, say) counts as its unit; inert units
+    are dropped.
+
+    Raises:
+        SelectorError: an unknown name.
+        PartitionError: live units are missing or stand in two modules, tied sites are torn apart,
+            inputs are listed, or a module has no live unit.
+    """
+    if not isinstance(partition, Partition):
+        raise PartitionError(
+            "expected a partition, such as cm.Partition({'left': [...], 'right': [...]}); given "
+            f"{type(partition).__name__}"
+        )
+    owner: dict[str, str] = {}
+    for module, members in partition.modules.items():
+        for variable in scm.resolve(members):
+            if variable.site in scm.inputs:
+                raise PartitionError(
+                    f"{variable} is an input; inputs are the environment, which all modules see: "
+                    "leave them out of the partition"
+                )
+            unit = f"{scm.representative[variable.site]}[{variable.index}]"
+            if owner.setdefault(unit, module) != module:
+                raise PartitionError(_torn(str(variable), unit, owner[unit], module))
+    live = scm.units.position
+    missing = [unit for unit in live if unit not in owner]
+    if missing:
+        shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+        raise PartitionError(
+            f"{len(missing)} live units are in no module: {shown}; add them (scm.units.names "
+            "lists all)"
+        )
+    modules: dict[str, list[str]] = {module: [] for module in partition.modules}
+    for unit, module in owner.items():
+        if unit in live:
+            modules[module].append(unit)
+    empty = [module for module, units in modules.items() if not units]
+    if empty:
+        raise PartitionError(
+            f"module {empty[0]!r} has only inert units, which take part in nothing (see "
+            "scm.units.inert); give it a live unit, or leave it out"
+        )
+    return Partition(modules)
+
+
+def _torn(variable: str, unit: str, first: str, second: str) -> str:
+    if variable == unit:
+        return f"{unit} stands in modules {first!r} and {second!r}; modules must not overlap"
+    return (
+        f"{variable} is tied to {unit} (one is an elementwise function of the other), but they "
+        f"stand in modules {second!r} and {first!r}; put both in one"
+    )
+
+
+def unit_labels(scm: StructuralCausalModel, partition: Partition) -> tuple[Tensor, tuple[str, ...]]:
+    """Return ``[unit]`` module numbers, and the module names, of a partition over live units."""
+    names = tuple(partition.modules)
+    number = {name: place for place, name in enumerate(names)}
+    return torch.tensor([number[partition.labels[unit]] for unit in scm.units.names]), names
