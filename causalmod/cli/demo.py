@@ -130,7 +130,7 @@ def comments(section: ReportSection, change: Rescaled | None) -> Iterator[str]:
     shared = figures.get(title(SHARED), 0.0)
     if exchange.bits == 0 and not exchange.upper and shared > _NOTABLE:
         yield (
-            f"{section.name}: nothing passes between the modules, yet their activity shares "
+            "Nothing passes between the modules, yet their activity shares "
             f"{number(shared)} bits, since both see related digits. Mutual information takes a "
             "common cause for communication."
         )
@@ -140,7 +140,7 @@ def comments(section: ReportSection, change: Rescaled | None) -> Iterator[str]:
     same = abs(change.exchange[0] - change.exchange[1]) <= 1e-6 * max(1.0, *change.exchange)
     if abs(before - after) > _NOTABLE and change.difference == 0 and same:
         yield (
-            f"{section.name}: Newman's Q goes from {number(before)} to {number(after)} when units "
+            f"Newman's Q goes from {number(before)} to {number(after)} when units "
             "of one module are rescaled, though every output stays the same to the last bit and "
             "the exchange does not move. It measures weights, not what they do."
         )

@@ -88,7 +88,7 @@ def print_results(sections: Sequence[ReportSection]) -> None:
     for section in sections:
         for comment in section.comments:
             out.print()
-            out.print(Text(plain(comment, 600)), soft_wrap=False)
+            out.print(Text(f"{plain(section.name)}: {plain(comment, 600)}"), soft_wrap=False)
 
 
 def _rows(sections: Sequence[ReportSection]) -> Iterator[tuple[str, list[str]]]:
@@ -108,7 +108,7 @@ def _rows(sections: Sequence[ReportSection]) -> Iterator[tuple[str, list[str]]]:
     yield row("Known answer", lambda p: plain(sections[p].truth, 200) or "not known")
     yield row("Modules (units)", lambda p: _sizes(sections[p]))
     yield row("Modularity, calibrated", lambda p: score_in_words(found(p)))
-    yield row("  against chance", lambda p: chance_in_words(found(p)))
+    yield row("  against chance", lambda p: plain(chance_in_words(found(p)), 200))
     yield row("Exchange (bits)", lambda p: bits_in_words(found(p).exchange.estimate))
     names = dict.fromkeys(b.name for section in sections for b in section.baselines)
     for name in names:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from torch import fx
+from collections.abc import Container
+from typing import Any
 
-#: Nothing but a new name for the same values.
-IDENTITY = frozenset(
-    {"site", "alias", "clone", "contiguous", "detach", "lift_fresh_copy", "lift_fresh"}
-)
+from torch import Tensor, fx
+
+#: Same values, same layout: nothing but a new name, so the operation can be taken out.
+RENAMES = frozenset({"site", "alias", "detach", "lift_fresh", "lift_fresh_copy"})
+
+#: Same values, perhaps in another layout.
+IDENTITY = RENAMES | {"clone", "contiguous"}
+
+#: Same values up to a change of dtype.
+CASTS = frozenset({"_to_copy", "to", "type_as", "float", "double", "half", "bfloat16"})
 
 #: Elementwise and nonlinear: each starts a new default site.
 NONLINEAR = frozenset(
@@ -18,20 +25,35 @@ NONLINEAR = frozenset(
     sin cos tan asin acos atan sinh cosh asinh acosh atanh erf erfc round floor ceil trunc frac
     clamp clamp_min clamp_max remainder fmod floor_divide
     logical_and logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor bitwise_not
-    heaviside minimum maximum where prelu rrelu_with_noise
+    heaviside minimum maximum where prelu
+    """.split()
+)
+
+#: Nonlinear, and more than elementwise: each result is a default site.
+OPAQUE = frozenset(
+    """
+    lstm gru rnn_tanh rnn_relu lstm_cell gru_cell rnn_tanh_cell rnn_relu_cell
+    scaled_dot_product_attention softmax log_softmax _softmax _log_softmax glu
     """.split()
 )
 
 #: Elementwise, and linear in each batch-dependent argument taken alone.
-ARITHMETIC = frozenset(
+ARITHMETIC = CASTS | frozenset(
     """
-    add sub rsub mul div neg true_divide addcmul addcdiv lerp _to_copy to type_as float double half
-    positive batch_norm _native_batch_norm_legit_no_training dropout feature_dropout alpha_dropout
-    masked_fill nan_to_num copy
+    add sub rsub mul div neg true_divide addcmul addcdiv lerp positive batch_norm
+    dropout feature_dropout alpha_dropout masked_fill nan_to_num copy
     """.split()
 )
 
 ELEMENTWISE = IDENTITY | NONLINEAR | ARITHMETIC
+
+#: Read the shape of a tensor and none of its values.
+SHAPE_ONLY = frozenset(
+    """
+    sym_size sym_stride sym_numel size zeros_like ones_like full_like empty_like
+    new_zeros new_ones new_full new_empty
+    """.split()
+)
 
 #: Only moves values: running it on a 0/1 pattern gives the pattern of its result.
 VIEWS = frozenset(
@@ -39,17 +61,33 @@ VIEWS = frozenset(
     view _unsafe_view reshape view_as reshape_as flatten unflatten permute transpose t movedim
     unsqueeze squeeze expand expand_as slice select narrow cat concat stack split
     split_with_sizes chunk unbind getitem repeat flip roll tile repeat_interleave index_select
-    constant_pad_nd pad swapaxes swapdims numpy_T mT diagonal unfold
+    constant_pad_nd pad swapaxes swapdims numpy_T mT diagonal unfold select_scatter slice_scatter
     """.split()
 )
 
-#: Mixes every coordinate along the dimensions in its second argument (or the whole row).
-REDUCTIONS = frozenset(
+#: Maxima and means over windows: likewise, up to what is positive.
+POOLS = frozenset(
     """
-    sum mean amax amin max min prod any all var std var_mean logsumexp argmax argmin norm
-    linalg_vector_norm cumsum median
+    max_pool1d max_pool2d max_pool3d avg_pool1d avg_pool2d avg_pool3d
+    adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
+    upsample_nearest1d upsample_nearest2d upsample_nearest3d
     """.split()
 )
+
+#: Mixes every coordinate along its ``dim`` (or the whole row).
+REDUCTIONS = frozenset(
+    """
+    sum mean amax amin prod any all var std logsumexp argmax argmin norm linalg_vector_norm
+    cumsum cumprod softmax log_softmax _softmax _log_softmax
+    """.split()
+)
+
+#: Linear in each tensor argument -> position of the argument that is only added.
+MULTILINEAR = {
+    "linear": 2, "bilinear": 3, "mm": None, "bmm": None, "matmul": None, "einsum": None,
+    "addmm": 0, "baddbmm": 0, "conv1d": 2, "conv2d": 2, "conv3d": 2,
+    "conv_transpose1d": 2, "conv_transpose2d": 2, "conv_transpose3d": 2,
+}  # fmt: skip
 
 
 def op_name(node: fx.Node) -> str:
@@ -60,15 +98,40 @@ def op_name(node: fx.Node) -> str:
     return getattr(node.target, "__name__", str(node.target))
 
 
-def is_identity(node: fx.Node) -> bool:
-    """True when the node's result always equals its first argument."""
+def argument(node: fx.Node, name: str) -> Any:
+    """Return an argument of a node by the name that the operation's schema gives it, or None."""
+    if name in node.kwargs:
+        return node.kwargs[name]
+    schema = getattr(node.target, "_schema", None)
+    names = [each.name for each in schema.arguments] if schema is not None else []
+    place = names.index(name) if name in names else len(node.args)
+    return node.args[place] if place < len(node.args) else None
+
+
+def is_rename(node: fx.Node) -> bool:
+    """True when the node's result always equals its first argument, layout included."""
     name = op_name(node)
-    if name in IDENTITY:
-        return True
-    return name in {"dropout", "feature_dropout", "alpha_dropout"} and not _argument(
-        node, 2, "train"
-    )
+    if name in {"dropout", "feature_dropout", "alpha_dropout"}:
+        return argument(node, "train") is False
+    return name in RENAMES
 
 
-def _argument(node: fx.Node, place: int, name: str) -> object:
-    return node.args[place] if len(node.args) > place else node.kwargs.get(name)
+def is_batch_norm(node: fx.Node) -> bool:
+    """True for every form of batch normalisation that the exporter writes."""
+    return node.op == "call_function" and "batch_norm" in op_name(node)
+
+
+def moving(node: fx.Node, constants: Container[str]) -> list[fx.Node]:
+    """Return the arguments whose values depend on the data (not on its shape alone).
+
+    Args:
+        node: an operation.
+        constants: names of the nodes that are the same for all data.
+    """
+    return [
+        each
+        for each in node.all_input_nodes
+        if each.name not in constants
+        and not (each.op == "call_function" and op_name(each) in SHAPE_ONLY)
+        and isinstance(each.meta.get("val"), (Tensor, tuple, list))
+    ]

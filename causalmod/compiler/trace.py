@@ -7,21 +7,26 @@ the network is traced; the markers are then taken out again and leave their name
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import traceback
+import inspect
+import io
+import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from causalmod.compiler.ops import is_identity, op_name
+from causalmod.compiler.inputs import Data
+from causalmod.compiler.ops import is_rename, op_name
+from causalmod.compiler.refusal import refusal
 from causalmod.errors import CompileError
+
+_CHATTY = ("torch.export._trace", "torch.fx.experimental.symbolic_shapes")
 
 
 @dataclass(frozen=True)
@@ -30,73 +35,84 @@ class Trace:
 
     Attributes:
         graph: the operations, in an order in which they can run.
-        constants: node name → parameter, buffer or constant.
+        constants: node name → a copy of the parameter, buffer or constant.
         parameters: node name → name in the model's ``state_dict`` (parameters and buffers).
+        trainable: nodes of the parameters that require a gradient.
         inputs: input label → node name, in the order in which the inputs are passed.
         outputs: output label → node name.
         names: names given by the network's own modules → node name.
+        hooks: those of the names that belong to an ``nn.Identity``.
     """
 
     graph: fx.Graph
     constants: dict[str, Tensor]
     parameters: dict[str, str]
+    trainable: frozenset[str]
     inputs: dict[str, str]
     outputs: dict[str, str]
     names: dict[str, str]
+    hooks: frozenset[str]
 
 
-def trace(
-    model: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor], labels: list[str]
-) -> Trace:
-    """Trace ``model`` on a small batch whose first dimension may change later.
+def trace(model: nn.Module, data: Data) -> Trace:
+    """Trace ``model`` for any number of rows.
 
     Raises:
         CompileError: the network cannot be traced; the message names the user's file and line.
     """
-    with _marked(model), warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # deprecations inside the exporter, not the user's
-        program = _export(model, args, kwargs)
+    hooks: set[str] = set()
+    with _marked(model, hooks), _quiet(), torch.no_grad():
+        program = _export(model, data)
         if any(_mutates(node) for node in program.graph.nodes):
             program = program.run_decompositions({})
-    return _read(program, labels)
+    return _read(program, data.labels, frozenset(hooks))
 
 
-def _export(model: nn.Module, args: tuple[Tensor, ...], kwargs: Mapping[str, Tensor]) -> Any:
-    rows = torch.export.Dim.DYNAMIC
-    shapes = (tuple({0: rows} for _ in args), {name: {0: rows} for name in kwargs})
-    dynamic = shapes[0] if not kwargs else _by_parameter(model, shapes)
+def _export(model: nn.Module, data: Data) -> Any:
+    bound = inspect.signature(model.forward).bind(*data.args, **data.kwargs).arguments
+    shapes = pytree.tree_map(lambda _: {0: torch.export.Dim.DYNAMIC}, dict(bound))
     try:
-        return torch.export.export(model, args, dict(kwargs), dynamic_shapes=dynamic, strict=False)
+        return torch.export.export(
+            model, data.args, data.kwargs, dynamic_shapes=shapes, strict=False
+        )
     except Exception as error:  # the exporter raises dozens of classes, several of them private
-        raise _refusal(model, error) from error
+        raise refusal(model, error) from error
 
 
-def _by_parameter(
-    model: nn.Module, shapes: tuple[tuple[Any, ...], dict[str, Any]]
-) -> dict[str, Any]:
-    import inspect
-
-    names = list(inspect.signature(model.forward).parameters)
-    return dict(zip(names, shapes[0], strict=False)) | shapes[1]
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the exporter prints, logs and deprecates away from the user."""
+    loggers = [logging.getLogger(name) for name in _CHATTY]
+    before = [logger.disabled for logger in loggers]
+    for logger in loggers:
+        logger.disabled = True
+    nowhere = io.StringIO()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(nowhere):
+            warnings.simplefilter("ignore")
+            with contextlib.redirect_stdout(nowhere):
+                yield
+    finally:
+        for logger, disabled in zip(loggers, before, strict=True):
+            logger.disabled = disabled
 
 
 # --- markers ------------------------------------------------------------------------------------
 
 
 @functools.cache
-def _marker() -> Callable[[Tensor, str], Tensor]:
+def _marker() -> tuple[Callable[[Tensor, str], Tensor], torch.library.Library]:
     """Define the marker operation, once, when the first network is compiled."""
     library = torch.library.Library("causalmod", "FRAGMENT")
     library.define("site(Tensor x, str name) -> Tensor")
     library.impl("site", lambda x, name: x.clone(), "CompositeExplicitAutograd")
-    _marker.library = library  # type: ignore[attr-defined]  # the definition lives as long as this
-    return torch.ops.causalmod.site.default
+    return torch.ops.causalmod.site.default, library  # the definition lives as long as the library
 
 
-@contextmanager
-def _marked(model: nn.Module) -> Iterator[None]:
+@contextlib.contextmanager
+def _marked(model: nn.Module, hooks: set[str]) -> Iterator[None]:
     """Pass the output of every module through the marker while the context is open."""
-    mark = _marker()
+    mark, _ = _marker()
     calls: dict[str, int] = {}
 
     def hook(path: str) -> Callable[[nn.Module, Any, Any], Any]:
@@ -108,6 +124,8 @@ def _marked(model: nn.Module) -> Iterator[None]:
             for place in tensors:
                 name = call if len(tensors) == 1 else f"{call}.{place}"
                 leaves[place] = mark(leaves[place], name)
+                if type(module) is nn.Identity:
+                    hooks.add(name)
             return pytree.tree_unflatten(leaves, spec)
 
         return run
@@ -125,63 +143,84 @@ def _marked(model: nn.Module) -> Iterator[None]:
 # --- reading the exported program ---------------------------------------------------------------
 
 
-def _read(program: Any, labels: list[str]) -> Trace:
+def _read(program: Any, labels: tuple[str, ...], hooks: frozenset[str]) -> Trace:
     signature = program.graph_signature
     graph: fx.Graph = program.graph
     constants: dict[str, Tensor] = {}
     parameters: dict[str, str] = {}
+    trainable: set[str] = set()
     inputs: list[str] = []
     for spec in signature.input_specs:
-        name = spec.arg.name
-        kind = spec.kind.name
+        name, kind = spec.arg.name, spec.kind.name
         if kind == "USER_INPUT":
             inputs.append(name)
-        elif kind in {"PARAMETER", "BUFFER"}:
-            held = program.state_dict if spec.target in program.state_dict else program.constants
-            constants[name] = held[spec.target].detach()
-            parameters[name] = spec.target
-        elif kind == "CONSTANT_TENSOR":
-            constants[name] = program.constants[spec.target].detach()
-        else:
+            continue
+        if kind not in {"PARAMETER", "BUFFER", "CONSTANT_TENSOR"}:
             raise CompileError(
                 f"the network holds a {kind.lower()} that cannot be replayed: {name}"
             )
-    mutated = [s for s in signature.output_specs if s.kind.name.endswith("MUTATION")]
-    if mutated:
-        raise CompileError(
-            f"the network writes to {mutated[0].target!r} while it runs; a structural causal model "
-            "needs a network without state: put it in eval mode, or copy before writing"
-        )
-    outputs = _output_labels(program)
+        held = program.state_dict if spec.target in program.state_dict else program.constants
+        constants[name] = held[spec.target].detach().clone()
+        if kind != "CONSTANT_TENSOR":
+            parameters[name] = spec.target
+        if held[spec.target].requires_grad:
+            trainable.add(name)
+    _check_stateless(signature, program.range_constraints)
+    outputs = _outputs(program)
     for node in list(graph.nodes):  # checks that the exporter adds; they read tensors but give none
         if node.op == "call_function" and op_name(node).startswith(("_assert", "sym_constrain")):
             graph.erase_node(node)
+    places = {label: place for place, (label, _) in enumerate(outputs)}
+    graph.output_node().args = (tuple(node for _, node in outputs),)
     names = _strip_markers(graph)
-    # A marker may have stood right before the output; follow it to the tensor it named.
-    final = [argument for argument in graph.output_node().args[0] if isinstance(argument, fx.Node)]
+    final: Any = graph.output_node().args[0]  # a marker may have stood right before the output
     return Trace(
         graph=graph,
         constants=constants,
         parameters=parameters,
+        trainable=frozenset(trainable),
         inputs=dict(zip(labels, inputs, strict=True)),
-        outputs=dict(zip(outputs, [node.name for node in final], strict=True)),
+        outputs={label: final[place].name for label, place in places.items()},
         names=names,
+        hooks=hooks,
     )
 
 
-def _output_labels(program: Any) -> list[str]:
-    leaves = list(program.graph.output_node().args[0])
-    spec = program.call_spec.out_spec
-    tree = pytree.tree_unflatten(list(range(len(leaves))), spec)
-    if isinstance(tree, int):
-        return ["output"]
-    paths, _ = pytree.tree_flatten_with_path(tree)
-    found: list[str] = []
-    for path, place in paths:
-        if isinstance(leaves[place], fx.Node):
+def _check_stateless(signature: Any, ranges: Any) -> None:
+    for spec in signature.output_specs:
+        if spec.kind.name.endswith("MUTATION") and spec.kind.name != "USER_INPUT_MUTATION":
+            raise CompileError(
+                f"the network writes to {spec.target!r} while it runs; a structural causal model "
+                "needs a network without state: put it in eval mode, or copy before writing"
+            )
+    for symbol, allowed in ranges.items():
+        if str(symbol).startswith("s") and not (allowed.lower <= 2 and allowed.upper > 2**62):
+            raise CompileError(
+                "the forward does something else for another number of rows (it was traced for "
+                f"{allowed.lower} to {allowed.upper}); each row must be treated alike, whatever "
+                "their number: remove the test on x.shape[0]"
+            )
+
+
+def _outputs(program: Any) -> list[tuple[str, fx.Node]]:
+    """Label and node of each tensor that forward returns, in order."""
+    specs = program.graph_signature.output_specs
+    leaves = program.graph.output_node().args[0]
+    returned = [
+        leaf
+        for spec, leaf in zip(specs, leaves, strict=True)
+        if not spec.kind.name.endswith("MUTATION")
+    ]
+    tree = pytree.tree_unflatten(list(range(len(returned))), program.call_spec.out_spec)
+    found: list[tuple[str, fx.Node]] = []
+    for path, place in pytree.tree_flatten_with_path(tree)[0]:
+        node = returned[place]
+        if isinstance(node, fx.Node) and isinstance(node.meta.get("val"), Tensor):
             keys = [str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path]
-            found.append(".".join(["output", *keys]))
-    return ["output"] if len(found) == 1 else found
+            found.append((".".join(["output", *keys]), node))
+    if not found:
+        raise CompileError("the network returns no tensor; an output is needed to read it by")
+    return [("output", found[0][1])] if len(found) == 1 else found
 
 
 def _strip_markers(graph: fx.Graph) -> dict[str, str]:
@@ -192,7 +231,7 @@ def _strip_markers(graph: fx.Graph) -> dict[str, str]:
     """
     holder: dict[str, fx.Node] = {}
     for node in list(graph.nodes):
-        if node.op != "call_function" or not is_identity(node):
+        if node.op != "call_function" or not is_rename(node):
             continue
         source = node.args[0]
         if op_name(node) == "site":
@@ -207,38 +246,3 @@ def _strip_markers(graph: fx.Graph) -> dict[str, str]:
 def _mutates(node: fx.Node) -> bool:
     schema = getattr(node.target, "_schema", None)
     return schema is not None and schema.is_mutable
-
-
-# --- refusals -----------------------------------------------------------------------------------
-
-
-def _refusal(model: nn.Module, error: Exception) -> CompileError:
-    """Say which line of the user's code the exporter could not follow, and what to do."""
-    place = _user_line(error)
-    where = f" at {place}" if place else ""
-    kind = type(error).__name__
-    text = str(error)
-    if "GuardOnDataDependent" in kind or "data-dependent" in text or "GuardOnDataDependent" in text:
-        return CompileError(
-            f"the forward of {type(model).__name__} branches on the values of a tensor{where}; a "
-            "structural causal model needs one graph for every input: replace the branch by "
-            "torch.where, or by arithmetic on masks"
-        )
-    first = text.strip().splitlines()[0] if text.strip() else kind
-    return CompileError(
-        f"{type(model).__name__} cannot be traced{where}: {kind}: {first}. The network must be "
-        "built of tensor operations whose shapes depend on the input shape alone, with the rows "
-        "of the data in dimension 0"
-    )
-
-
-def _user_line(error: BaseException) -> str | None:
-    """Return ``file:line (code)`` of the innermost frame outside torch and this package."""
-    torch_root = str(Path(torch.__file__).parent)
-    own_root = str(Path(__file__).parent.parent)
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if frame.filename.startswith((torch_root, own_root, "<")):
-            continue
-        code = f" ({frame.line})" if frame.line else ""
-        return f"{frame.filename}:{frame.lineno}{code}"
-    return None

@@ -2,7 +2,9 @@
 
 from causalmod.exchange.hybrid import CONTEXT, RESPOND, HybridRuns, Sample, draw_sample
 from causalmod.exchange.information import information
-from causalmod.exchange.modules import Exchange, exchange, partition_of, unit_labels
+from causalmod.exchange.modules import exchange
+from causalmod.exchange.partitions import partition_of, unit_labels
+from causalmod.exchange.result import Exchange
 
 __all__ = [
     "CONTEXT",

@@ -105,7 +105,11 @@ def check_rows(rows: Tensor | None, count: int) -> Tensor:
     """
     if rows is None:
         return torch.arange(count)
-    if not isinstance(rows, Tensor) or rows.ndim != 1 or rows.dtype not in {torch.int64, torch.int32}:
+    if (
+        not isinstance(rows, Tensor)
+        or rows.ndim != 1
+        or rows.dtype not in {torch.int64, torch.int32}
+    ):
         what = f"{type(rows).__name__} {tuple(getattr(rows, 'shape', ()))}"
         raise InputError(f"rows is a vector of row numbers, a torch.int64 tensor; given {what}")
     if len(rows) < 2 or int(rows.min()) < 0 or int(rows.max()) >= count:

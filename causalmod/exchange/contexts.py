@@ -13,6 +13,15 @@ LEAST_CONTEXTS = 64
 DRAWS = (64, 256, 1024)  # donors for each context: the next number where one saturates
 _WIDE = 256  # draws beyond which contexts are given up for them
 
+#: Fields of a figure whose draws are too few to tell.
+SATURATED: dict[str, Any] = {
+    "saturated": True,
+    "low": None,
+    "high": None,
+    "upper_low": None,
+    "upper_high": None,
+}
+
 
 def read_with_enough_draws(
     read: Callable[[int, int], list[Bounds]],
@@ -52,7 +61,7 @@ def _contexts_for(contexts: int, draws: int) -> int:
 
 
 def over_contexts(
-    bounds: Bounds, draws: int, *, exact: bool = False, saturated: bool = False
+    bounds: Bounds, draws: int, *, exact: bool = False, saturated: bool | None = None
 ) -> dict[str, Any]:
     """Fields of an :class:`~causalmod.Estimate` for a mean over contexts.
 
@@ -60,7 +69,7 @@ def over_contexts(
         bounds: ``[context]`` bits.
         draws: donors for each context.
         exact: all contexts and donors are enumerated, so there is no interval but the figure.
-        saturated: a part of the figure is near its ceiling. Else the upper bound decides.
+        saturated: is the figure near its ceiling? None where its upper bound decides.
     """
     bits = t_interval(bounds.bits)
     fields: dict[str, Any] = {"contexts": len(bounds.bits), "donors": draws}
@@ -71,11 +80,6 @@ def over_contexts(
         return fields
     upper = t_interval(bounds.upper)
     fields |= {"upper": upper.value, "upper_low": upper.low, "upper_high": upper.high}
-    return fields | saturation(upper.value, draws, saturated)
-
-
-def saturation(upper: float, draws: int, saturated: bool = False) -> dict[str, Any]:
-    """Fields that take the intervals away where the draws are too few to tell."""
-    if not (saturated or is_saturated(upper, draws)):
-        return {}
-    return {"saturated": True, "low": None, "high": None, "upper_low": None, "upper_high": None}
+    if saturated is None:
+        saturated = is_saturated(upper.value, draws)
+    return fields | (SATURATED if saturated else {})

@@ -39,6 +39,11 @@ class Group:
             by_site.setdefault(variable.site, []).append(variable.index)
         self.index = {site: torch.tensor(places) for site, places in by_site.items()}
 
+    @property
+    def width(self) -> int:
+        """Number of coordinates."""
+        return sum(self._scm.sites[s].width * len(index) for s, index in self.index.items())
+
     def observed(self) -> Observed:
         """Values ``[row, coordinate]`` on all rows of the data, and scales."""
         scales = [self._scm.scales[s][index].flatten() for s, index in self.index.items()]

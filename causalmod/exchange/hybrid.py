@@ -153,12 +153,12 @@ class HybridRuns:
         return _concatenate(self.in_batches(states, read))
 
     def apart(self, estimators: list[Estimator], states: Tensor, members: Tensor) -> Tensor:
-        """Bits that donors send to each unit on its own, summed over members: ``[job, context]``."""
+        """Bits that donors send to each unit on its own, summed over members ``[job, context]``."""
 
         def read(responses: list[Tensor], part: slice) -> Tensor:
             total = torch.zeros(())
             for s, response in enumerate(responses):
-                site = self._filled[s]
+                site = self.filled[s]
                 each = estimators[site].response(
                     response.to(self._dtype).movedim(3, 2), self.sample.weights
                 )
@@ -169,7 +169,8 @@ class HybridRuns:
         return torch.cat(self.in_batches(states, read))
 
     @property
-    def _filled(self) -> list[int]:
+    def filled(self) -> list[int]:
+        """Sites (by number) that have live units, in the order of the responses."""
         return [s for s in range(len(self.units.sites)) if len(self._places[s])]
 
 

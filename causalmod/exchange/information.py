@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from math import log2
 
-import torch
-from torch import Tensor
-
-from causalmod.errors import CausalmodWarning, EstimatorError, InputError, nearest
-from causalmod.exchange.choice import check_resolution, choose, distinct_rows, parse_memory
+from causalmod.errors import CausalmodWarning, InputError, nearest
+from causalmod.exchange.choice import check_count, check_resolution, choose, parse_memory
+from causalmod.exchange.contexts import CONTEXTS
+from causalmod.exchange.figures import Task, conditional, interventional, observational
 from causalmod.exchange.groups import Group, check_disjoint
-from causalmod.exchange.hybrid import draw_sample
-from causalmod.information import ESTIMATORS, Bounds, Estimate, Estimator
-from causalmod.information.estimators.exact import value_codes
-from causalmod.information.intervals import (
-    is_saturated,
-    jackknife,
-    permutation_null,
-    t_interval,
-    without_donor_bias,
-)
+from causalmod.information import ESTIMATORS, Estimate
+from causalmod.information.protocol import BINS
 from causalmod.provenance import Stopwatch
 from causalmod.scm import StructuralCausalModel
 
-KINDS = ("observational", "interventional", "conditional")
-_PERMUTATIONS = 99
-
-
-@dataclass
-class _Task:
-    """One question, with its data at hand."""
-
-    scm: StructuralCausalModel
-    source: Group
-    target: Group
-    estimator: Estimator
-    rows: Tensor
-    contexts: int
-    donors: int
-    seed: int
-    memory: int
+KINDS = {
+    "observational": observational,
+    "interventional": interventional,
+    "conditional": conditional,
+}
+REFERENCES = ("do",)
 
 
 def information(
@@ -54,8 +33,9 @@ def information(
     reference: str = "do",
     estimator: str = "auto",
     resolution: float = 1.0,
-    contexts: int = 256,
-    donors: int = 64,
+    bins: int = BINS,
+    contexts: int = CONTEXTS,
+    draws: int | None = None,
     seed: int = 0,
     memory: str | int = "2GB",
 ) -> Estimate:
@@ -86,18 +66,24 @@ def information(
         estimator: a registered name or ``"auto"``: exact where every unit takes few values, else
             binned for single units and pairwise bounds for groups.
         resolution: noise scale in standard deviations, for estimators that add noise.
-        contexts: context rows (all when exact).
-        donors: donor rows for each context (all when exact).
+        bins: number of bins, for estimators that bin.
+        contexts: context rows (all when exact). The observational form uses every row, pairwise at
+            most 1024.
+        draws: donor rows for each context (all values when exact). None takes 64; for the
+            conditional form more, where the upper bound passes half of the ceiling
+            ``log2(draws)``.
         seed: seed of the draws.
         memory: bytes that the work may hold.
 
     Returns:
         Estimate: in bits, with a 95% interval: over contexts (t), or by the jackknife for averaged
-        and observational figures.
+        and observational figures. Exactly 0 where nothing that is done to the source moves the
+        target.
 
     Raises:
         SelectorError: an unknown name.
-        InputError: groups that overlap or are empty, or an unknown kind.
+        InputError: groups that overlap or are empty; an unknown kind, reference or estimator; a
+            resolution or a count that cannot be.
         EstimatorError: the estimator cannot answer this.
 
     Source: Ay and Polani, Advances in Complex Systems 11(1):17 (2008), for the averaged form.
@@ -111,193 +97,57 @@ def information(
     """
     watch = Stopwatch()
     if kind not in KINDS:
-        raise InputError(f"unknown kind {kind!r}: {nearest(kind, KINDS)}")
-    if reference != "do":
-        raise InputError(f"unknown reference {reference!r}: known is 'do'")
-    resolution = check_resolution(resolution)
-    if contexts < 2 or donors < 2:
-        raise InputError(f"contexts and donors must be at least 2; given {contexts} and {donors}")
+        raise InputError(f"unknown kind {kind!r}: {nearest(str(kind), KINDS)}")
+    if reference not in REFERENCES:
+        raise InputError(f"unknown reference {reference!r}: {nearest(str(reference), REFERENCES)}")
+    resolution, bins = check_resolution(resolution), check_count("bins", bins, 2)
+    contexts = check_count("contexts", contexts, 2)
+    draws = None if draws is None else check_count("draws", draws, 2)
+    budget = parse_memory(memory)
     sender, receiver = Group(scm, source, "source"), Group(scm, target, "target")
     check_disjoint(sender, receiver)
-    budget, rows = parse_memory(memory), torch.arange(scm.rows)
-    left, right = sender.observed(rows), receiver.observed(rows)
-    single = left.values.shape[1] == 1 and right.values.shape[1] == 1
-    values = [left.values, right.values]
-    choice = choose(estimator, values, len(rows) ** 2 * right.values.shape[1], budget, single)
-    task = _Task(
-        scm, sender, receiver, ESTIMATORS.get(choice.name).fit(left, right, resolution), rows,
-        min(contexts, len(rows)), donors, seed, budget,
-    )  # fmt: skip
-    found = {
-        "observational": _observational,
-        "interventional": _averaged,
-        "conditional": _conditional,
-    }
-    figures = found[kind](task)
+    left, right = sender.observed(), receiver.observed()
+    single = sender.width == receiver.width == 1
+
+    def task(replays: int) -> Task:
+        values = [left.values, right.values]
+        name, reason = choose(estimator, values, replays, budget, single, bins)
+        fitted = ESTIMATORS.get(name).fit(left, right, resolution, bins)
+        return Task(scm, sender, receiver, fitted, contexts, draws, seed, budget, reason)
+
+    chosen = task(0)
+    if estimator == "auto" and kind != "observational" and chosen.estimator.exact:
+        chosen = task(chosen.replays())
+    fitted = chosen.estimator
     estimate = Estimate(
-        **figures,
+        **KINDS[kind](chosen),
         kind=kind,
-        estimator=choice.name,
-        resolution=resolution if task.estimator.uses_resolution else None,
+        estimator=fitted.name,
+        resolution=resolution if fitted.uses_resolution else None,
+        bins=bins if fitted.uses_bins else None,
         seed=seed,
-        note=choice.reason,
+        note=chosen.reason,
         provenance=scm.provenance(seed, watch.seconds),
     )
-    if estimate.p is not None and 0 < estimate.bits <= estimate.null:
-        warnings.warn(
-            f"{estimate.bits:.4f} bits is inside the null floor ({estimate.null:.4f}): not to be told "
-            "from nothing with this sample",
-            CausalmodWarning,
-            stacklevel=2,
-        )
+    _warn(estimate)
     return estimate
 
 
-def _observational(task: _Task) -> dict[str, Any]:
-    left, right = task.source.observed(task.rows).values, task.target.observed(task.rows).values
-
-    def figure(kept: Tensor) -> float:
-        return float(task.estimator.shared(left[kept], right[kept]).bits)
-
-    def permuted(order: Tensor) -> float:
-        return float(task.estimator.shared(left[order], right).bits)
-
-    whole = task.estimator.shared(left, right)
-    shape = {"contexts": len(task.rows), "donors": 1}
-    if task.estimator.exact:
-        return _exact(float(whole.bits)) | shape
-    return _sampled(task, whole, figure, len(left), permuted, draws=_draws(task)) | shape
-
-
-def _draws(task: _Task) -> int:
-    """Permutations: fewer for groups, where each costs a matrix of distances."""
-    return 19 if task.estimator.groups else _PERMUTATIONS
-
-
-def _averaged(task: _Task) -> dict[str, Any]:
-    if task.estimator.exact:
-        grid = _enumerated(task, task.rows)
-        bits = task.estimator.averaged(task.source.observed(task.rows).values, grid).bits
-        return _exact(float(bits)) | {"contexts": len(task.rows), "donors": len(task.rows)}
-    if not task.estimator.groups:
-        return _averaged_pairs(task)
-    generator = torch.Generator().manual_seed(task.seed)
-    chosen = torch.randperm(len(task.rows), generator=generator)[: task.contexts]
-    donor_rows = torch.randint(len(task.rows), (task.donors,), generator=generator)
-    grid = _grid(task, donor_rows, task.rows[chosen])
-    sent = task.source.observed(task.rows[donor_rows]).values
-    whole = task.estimator.averaged(sent, grid)
-
-    def figure(kept: Tensor) -> float:
-        return float(task.estimator.averaged(sent, grid[:, kept]).bits)
-
-    def permuted(order: Tensor) -> float:
-        # each context hands its responses to other donors: what no channel would look like
-        keys = torch.rand(grid.shape[:2], generator=torch.Generator().manual_seed(int(order[0])))
-        shuffled = grid.gather(0, keys.argsort(0)[..., None].expand_as(grid))
-        return float(task.estimator.averaged(sent, shuffled).bits)
-
-    shape = {"contexts": grid.shape[1], "donors": grid.shape[0]}
-    return _sampled(task, whole, figure, grid.shape[1], permuted, draws=_draws(task)) | shape
-
-
-def _averaged_pairs(task: _Task) -> dict[str, Any]:
-    """Averaged form from (donor value, response) pairs with fresh donors in each context."""
-    sample = draw_sample(task.rows, task.contexts, task.donors, 1, task.seed)
-    count, each = sample.shape
-    donors = sample.donors[0].reshape(-1)
-    contexts = sample.contexts.repeat_interleave(each)
-    sent = task.source.observed(donors).values
-    got = task.target.under(task.source, contexts, donors, task.memory)
-    whole = task.estimator.shared(sent, got)
-    shaped = torch.arange(len(donors)).reshape(count, each)
-
-    def figure(kept: Tensor) -> float:
-        pairs = shaped[kept].reshape(-1)
-        return float(task.estimator.shared(sent[pairs], got[pairs]).bits)
-
-    def permuted(order: Tensor) -> float:
-        return float(task.estimator.shared(sent[order], got).bits)
-
-    result = _sampled(task, whole, figure, count, permuted, permuted_rows=len(donors))
-    return result | {"contexts": count, "donors": each}
-
-
-def _conditional(task: _Task) -> dict[str, Any]:
-    if task.estimator.exact:
-        codes = _codes(task)
-        first, counts = distinct_rows(codes)
-        grid = _enumerated(task, task.rows[first])
-        bounds = task.estimator.response(grid.transpose(0, 1), counts)
-        return _exact(float(bounds.bits.mean())) | {
-            "contexts": len(task.rows),
-            "donors": len(first),
-        }
-    sample = draw_sample(task.rows, task.contexts, task.donors, 1, task.seed)
-    count, each = sample.shape
-    contexts = sample.contexts.repeat_interleave(each)
-    got = task.target.under(task.source, contexts, sample.donors[0].reshape(-1), task.memory)
-    bounds = without_donor_bias(task.estimator, got.reshape(count, each, -1))
-    few = sample.contexts[:64].repeat_interleave(4)
-    noise = task.target.under(task.source, few, few, task.memory).reshape(-1, 4, got.shape[1])
-    floor = float(task.estimator.response(noise).bits.mean())
-    mean, low, high = t_interval(bounds.bits)
-    result: dict[str, Any] = {
-        "bits": max(0.0, mean), "low": low, "high": high, "null": floor, "contexts": count, "donors": each,
-    }  # fmt: skip
-    if bounds.upper is not None:
-        upper, upper_low, upper_high = t_interval(bounds.upper)
-        result |= {"upper": max(0.0, upper), "upper_low": upper_low, "upper_high": upper_high}
-        result |= _saturation(upper, each)
-    return result
-
-
-def _codes(task: _Task) -> Tensor:
-    values = task.source.observed(task.rows).values.double()
-    return value_codes(values, values.abs().amax(0).clamp_min(1e-30))
-
-
-def _enumerated(task: _Task, donor_rows: Tensor) -> Tensor:
-    size = len(donor_rows) * len(task.rows) * len(task.target.variables) * 8
-    if size > task.memory:
-        raise EstimatorError(
-            f"exact enumeration needs {len(donor_rows)} × {len(task.rows)} replays, about "
-            f"{size / 1e9:.1f} GB; use another estimator, fewer rows, or more memory"
+def _warn(estimate: Estimate) -> None:
+    """Say what a figure that is easy to misread does not say."""
+    if estimate.saturated and estimate.upper is not None:
+        most = estimate.donors if estimate.donors > 1 else estimate.contexts
+        warnings.warn(
+            f"the figure is saturating: up to {estimate.upper:.2f} bits, and {most} draws tell at "
+            f"most {log2(most):.2f} apart; read it as 'at least', or raise resolution (now "
+            f"{estimate.resolution:g}) or draws",
+            CausalmodWarning,
+            stacklevel=3,
         )
-    return _grid(task, donor_rows, task.rows)
-
-
-def _grid(task: _Task, donor_rows: Tensor, contexts: Tensor) -> Tensor:
-    """Responses ``[donor, context, coordinate]`` for every pair."""
-    donors = donor_rows.repeat_interleave(len(contexts))
-    got = task.target.under(task.source, contexts.repeat(len(donor_rows)), donors, task.memory)
-    return got.reshape(len(donor_rows), len(contexts), -1)
-
-
-def _exact(bits: float) -> dict[str, Any]:
-    return {"bits": bits, "low": bits, "high": bits}
-
-
-def _saturation(upper: float, draws: int) -> dict[str, Any]:
-    if not is_saturated(upper, draws):
-        return {}
-    return {"saturated": True, "low": None, "high": None, "upper_low": None, "upper_high": None}
-
-
-def _sampled(
-    task: _Task,
-    whole: Bounds,
-    figure: Callable[[Tensor], float],
-    rows: int,
-    permuted: Callable[[Tensor], float],
-    *,
-    draws: int = _PERMUTATIONS,
-    permuted_rows: int | None = None,
-) -> dict[str, Any]:
-    """Interval by the jackknife over ``rows``, null floor by permutation."""
-    bits, low, high = jackknife(figure, rows)
-    floor, p = permutation_null(permuted, permuted_rows or rows, bits, draws, task.seed)
-    result: dict[str, Any] = {"bits": bits, "low": low, "high": high, "null": floor, "p": p}
-    if whole.upper is not None:
-        result |= {"upper": float(whole.upper)} | _saturation(float(whole.upper), rows)
-    return result
+    if 0 < estimate.bits <= estimate.null:
+        warnings.warn(
+            f"{estimate.bits:.4f} bits is inside the null floor ({estimate.null:.4f}): not to be "
+            "told from nothing with this sample",
+            CausalmodWarning,
+            stacklevel=3,
+        )

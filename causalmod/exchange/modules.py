@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any
+from math import log2
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +20,7 @@ from causalmod.exchange.choice import (
 )
 from causalmod.exchange.contexts import CONTEXTS, over_contexts, read_with_enough_draws
 from causalmod.exchange.coordinates import Coordinates
-from causalmod.exchange.hybrid import draw_sample
+from causalmod.exchange.hybrid import Sample, draw_sample
 from causalmod.exchange.partitions import partition_of, unit_labels
 from causalmod.exchange.receivers import Question, Receivers, from_all, from_one
 from causalmod.exchange.result import Exchange
@@ -90,28 +90,146 @@ def exchange(
     labels, names = unit_labels(scm, split)
     choice, receivers = _ready(scm, labels, rows, estimator, resolution, budget)
     kind = ESTIMATORS.get(choice.name)
-    settings = {
+    into, between = _measure(
+        receivers, labels, rows, exact=kind.exact, contexts=contexts, draws=draws, seed=seed
+    )
+    settings: dict[str, Any] = {
         "kind": "conditional",
         "estimator": choice.name,
         "resolution": resolution if kind.uses_resolution else None,
         "seed": seed,
         "held_out": held_out,
         "note": choice.reason,
+        "provenance": scm.provenance(seed, watch.seconds),
     }
-    modules = range(len(names))
+
+    def report(reading: _Reading, saturated: bool | None = None) -> Estimate:
+        fields = over_contexts(reading.bounds, reading.draws, exact=kind.exact, saturated=saturated)
+        return Estimate(**fields, null=reading.null, **settings)
+
+    received = {name: report(reading) for name, reading in zip(names, into, strict=True)}
+    found = Exchange(
+        estimate=report(_summed(into), any(estimate.saturated for estimate in received.values())),
+        into=received,
+        matrix={(names[s], names[r]): report(reading) for (s, r), reading in between.items()},
+        partition=split,
+    )
+    _warn(found)
+    return found
+
+
+class _Reading(NamedTuple):
+    """Bits ``[context]``, the donors behind each, and what is read where nothing is sent."""
+
+    bounds: Bounds
+    draws: int
+    null: float
+
+
+def _ready(
+    scm: StructuralCausalModel,
+    labels: Tensor,
+    rows: Tensor,
+    estimator: str,
+    resolution: float,
+    memory: int,
+) -> tuple[Choice, Receivers]:
+    """Choose the estimator; enumerate what an exact one would have to replay only if need be."""
+    values = [Coordinates(scm).observed().values[rows]]
+    choice = choose(estimator, values, 0, memory, single=False)
+
+    def receivers() -> Receivers:
+        kind = ESTIMATORS.get(choice.name)
+        if not kind.groups:
+            raise EstimatorError(
+                f"estimator={choice.name!r} is for single units; a module's response is joint: use "
+                "'pairwise', 'gaussian' or 'exact'"
+            )
+        return Receivers(scm, labels, rows, kind, resolution, memory)
+
+    made = receivers()
+    if estimator == "auto" and ESTIMATORS.get(choice.name).exact:
+        choice = choose(estimator, values, made.replays(), memory, single=False)
+        made = receivers()
+    return choice, made
+
+
+def _measure(
+    receivers: Receivers,
+    labels: Tensor,
+    rows: Tensor,
+    *,
+    exact: bool,
+    contexts: int,
+    draws: int | None,
+    seed: int,
+) -> tuple[list[_Reading], dict[tuple[int, int], _Reading]]:
+    """What each module receives, and what each sends each other one directly."""
+    modules = range(int(labels.max()) + 1)
     questions = [from_all(labels, receiver) for receiver in modules]
-    if kind.exact:
-        read: Callable[[Question], tuple[Bounds, int]] = lambda q: _counted(receivers, q)
-        received, taken = zip(*[read(question) for question in questions], strict=True)
+    asked = {(s, r): from_one(labels, s, r) for s in modules for r in modules if s != r}
+    if exact:
+
+        def read(question: Question) -> tuple[Bounds, int]:
+            sample = receivers.enumerate(question.senders)
+            return receivers.read(question, sample), sample.shape[1]
+
+        found = [read(question) for question in questions]
     else:
 
-        def sampled(contexts: int, draws: int) -> list[Bounds]:
-            sample = draw_sample(rows, min(contexts, len(rows)), draws, len(names) - 1, seed)
-            return [receivers.read(question, sample) for question in questions]
+        def drawn(contexts: int, draws: int) -> Sample:
+            return draw_sample(rows, min(contexts, len(rows)), draws, len(modules) - 1, seed)
 
-        most = receivers.draws_that_fit()
-        received, draws = read_with_enough_draws(sampled, contexts, draws, most)
-        taken = (draws,) * len(names)
-        sample = draw_sample(rows, len(received[0].bits), draws, 1, seed)
-        read = lambda q: (receivers.read(q, sample), sample.shape[1])
-    ...
+        every, taken = read_with_enough_draws(
+            lambda contexts, draws: [receivers.read(q, drawn(contexts, draws)) for q in questions],
+            contexts,
+            draws,
+            receivers.draws_that_fit(),
+        )
+        sample = drawn(len(every[0].bits), taken)
+
+        def read(question: Question) -> tuple[Bounds, int]:
+            return receivers.read(question, sample), taken
+
+        found = [(bounds, taken) for bounds in every]
+    into = [
+        _Reading(*reading, receivers.noise(question, rows))
+        for reading, question in zip(found, questions, strict=True)
+    ]
+    if len(modules) == 2:  # all others are one other, and nothing else is left to hold
+        return into, {(1, 0): into[0], (0, 1): into[1]}
+    between = {
+        pair: _Reading(*read(question), receivers.noise(question, rows))
+        for pair, question in asked.items()
+    }
+    return into, between
+
+
+def _summed(into: list[_Reading]) -> _Reading:
+    uppers = [reading.bounds.upper for reading in into if reading.bounds.upper is not None]
+    bits = torch.stack([reading.bounds.bits for reading in into]).sum(0)
+    return _Reading(
+        Bounds(bits, torch.stack(uppers).sum(0) if uppers else None),
+        max(reading.draws for reading in into),
+        sum(reading.null for reading in into),
+    )
+
+
+def _warn(found: Exchange) -> None:
+    """Say what a figure that is easy to misread does not say."""
+    total = found.estimate
+    if total.saturated:
+        name, worst = max(found.into.items(), key=lambda item: item[1].upper or 0.0)
+        warnings.warn(
+            f"the exchange is saturating: module {name!r} receives up to {worst.upper:.2f} bits, "
+            f"and {worst.donors} draws tell at most {log2(worst.donors):.2f} apart; read the "
+            f"figures as 'at least', or raise resolution (now {total.resolution:g}) or draws",
+            CausalmodWarning,
+            stacklevel=3,
+        )
+    if 0 < total.bits <= total.null:
+        warnings.warn(
+            f"{total.bits:.2g} bits are inside the null floor ({total.null:.2g}): numerical noise",
+            CausalmodWarning,
+            stacklevel=3,
+        )

@@ -105,7 +105,7 @@ class Receivers:
         runs = HybridRuns(self._scm, sample, memory=self._memory)
         parts = [
             response[0][:, :, question.members[self._scm.units.at(site)]].flatten(2)
-            for site, response in runs.by_site(question.states[None])
+            for site, response in zip(runs.filled, runs.run(question.states[None]), strict=True)
         ]
         members = [n for n, m in zip(self._scm.units.names, question.members, strict=True) if m]
         return check_finite(torch.cat(parts, dim=-1), "a module", members).double()

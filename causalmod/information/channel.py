@@ -11,13 +11,14 @@ _SETS = 16  # sets of draws for the entropy over all donors
 
 
 def averaged(estimator: Estimator, responses: Tensor, weights: Tensor | None = None) -> Bounds:
-    """Bits of the channel ``P(C | do(b))``: ``sum_b P(b) KL( P(C|do(b)) || sum_b P(b) P(C|do(b)) )``.
+    """Bits of the channel ``P(C | do(b))``.
 
-    That is ``H(C) - sum_b P(b) H(C|do(b))``. Entropies found from few draws are too small, so both
-    are found from equally many: for ``H(C)`` sets of draws are taken that hold each context once, with
-    donors dealt to them in turn. Where the donor makes no difference both are equal, not just on
-    average. A lower bound subtracts an upper one, and the upper bound also is at most that of the
-    conditional form, which knows the context.
+    ``sum_b P(b) KL( P(C|do(b)) || sum_b P(b) P(C|do(b)) ) = H(C) - sum_b P(b) H(C|do(b))``.
+    Entropies found from few draws are too small, so both are found from equally many: for ``H(C)``
+    sets of draws are taken that hold each context once, with donors dealt to them in turn. Where
+    the donor makes no difference both are equal, not just on average. A lower bound subtracts an
+    upper one, and the upper bound also is at most that of the conditional form, which knows the
+    context.
 
     Args:
         estimator: fitted on the target.
@@ -50,7 +51,7 @@ def averaged(estimator: Estimator, responses: Tensor, weights: Tensor | None = N
 
 
 def _mixed(responses: Tensor) -> Tensor:
-    """Sets of draws ``[set, context, coordinate]`` over all donors, each context once in each set."""
+    """Sets of draws ``[set, context, coordinate]`` over all donors, each context once in each."""
     donors, contexts = responses.shape[:2]
     sets = min(_SETS, donors)
     start = torch.arange(sets)[:, None] * donors // sets

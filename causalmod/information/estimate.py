@@ -14,8 +14,8 @@ class Estimate:
 
     Attributes:
         bits: the figure. A lower bound where ``upper`` is given.
-        low, high: 95% interval of ``bits``; None when ``saturated``. Equal to ``bits`` when the figure
-            is exact over the data.
+        low, high: 95% interval of ``bits``; None when ``saturated``. Equal to ``bits`` when the
+            figure is exact over the data.
         upper: upper bound of the information, for estimators that bound it from both sides.
         upper_low, upper_high: 95% interval of ``upper``.
         null: null floor: what the same estimator reads where nothing is sent. For averaged and
@@ -25,8 +25,9 @@ class Estimate:
         kind: ``"observational"``, ``"interventional"`` or ``"conditional"``.
         estimator: name of the estimator.
         resolution: noise scale in standard deviations of each unit; None where no noise is added.
+        bins: number of bins; None where nothing is binned.
         contexts: number of context rows (rows, for observational figures).
-        donors: number of donor rows for each context.
+        donors: number of donor rows for each context: those drawn, or all distinct ones when exact.
         seed: seed of the draws.
         held_out: were these rows kept from the search that chose what is measured?
         saturated: the draws are too few to tell: the figure is near its ceiling of log2(draws).
@@ -49,6 +50,7 @@ class Estimate:
     null: float = 0.0
     p: float | None = None
     resolution: float | None = None
+    bins: int | None = None
     contexts: int = 0
     donors: int = 0
     seed: int | None = None
@@ -81,6 +83,7 @@ class Estimate:
             spread = f"95% interval {self.low:.4f} to {self.high:.4f}"
         upper = f", at most {self.upper:.4f}" if self.upper is not None else ""
         scale = f", resolution {self.resolution:g}" if self.resolution is not None else ""
+        scale += f", {self.bins} bins" if self.bins is not None else ""
         return (
             f"Estimate({self.bits:.4f} bits{upper}, {spread}; {self.kind}, {self.estimator}{scale})"
         )

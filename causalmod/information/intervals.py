@@ -77,9 +77,7 @@ def jackknife(figure: Callable[[Tensor], float], rows: int, groups: int = 20) ->
     return jackknives(lambda kept: torch.tensor([figure(kept)]), rows, groups)[0]
 
 
-def jackknives(
-    figures: Callable[[Tensor], Tensor], rows: int, groups: int = 20
-) -> list[Interval]:
+def jackknives(figures: Callable[[Tensor], Tensor], rows: int, groups: int = 20) -> list[Interval]:
     """:func:`jackknife` for several figures ``[figure]`` at once."""
     everything = torch.arange(rows)
     whole = figures(everything).double()
@@ -140,13 +138,12 @@ def _t(freedom: int) -> float:
 
 
 def permutation_null(
-    figure: Callable[[Tensor], float], rows: int, observed: float, draws: int, seed: int
+    figure: Callable[[torch.Generator], float], observed: float, draws: int, seed: int
 ) -> tuple[float, float]:
     """95th percentile over permuted labels, and the permutation p-value of ``observed``.
 
     Args:
-        figure: from an order of the rows to a figure.
-        rows: number of rows.
+        figure: permutes with a generator, and gives the figure then.
         observed: the figure in the order of the data, found in the same way.
         draws: number of permutations.
         seed: seed of the permutations.
@@ -154,7 +151,7 @@ def permutation_null(
     Source: Phipson and Smyth, Statistical Applications in Genetics 9(1):39 (2010), for the +1.
     """
     generator = torch.Generator().manual_seed(seed)
-    null = [figure(torch.randperm(rows, generator=generator)) for _ in range(draws)]
+    null = [figure(generator) for _ in range(draws)]
     floor = float(torch.tensor(null, dtype=torch.float64).quantile(0.95))
     return floor, (1 + sum(value >= observed for value in null)) / (1 + draws)
 

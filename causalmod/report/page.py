@@ -44,6 +44,7 @@ def render(
     environment.filters["number"] = plotting.number
     environment.filters["bits"] = words.bits_in_words
     environment.filters["bounds"] = words.bounds_in_words
+    environment.filters["spread"] = words.spread_in_words
     environment.filters["interval"] = words.interval_in_words
     environment.filters["score"] = words.score_in_words
     environment.filters["chance"] = words.chance_in_words

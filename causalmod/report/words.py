@@ -36,6 +36,21 @@ def bounds_in_words(estimate: Estimate) -> str:
     return f"{number(estimate.bits)} to {number(estimate.upper)}"
 
 
+def spread_in_words(estimate: Estimate) -> str:
+    """Return the intervals of bits alone, or why there are none."""
+    if estimate.saturated:
+        return "saturating: too few draws for an interval"
+    if estimate.low is None or estimate.high is None:
+        return "no interval"
+    if estimate.low == estimate.high:
+        return "exactly" if estimate.bits == 0 else "exact over the data"
+    first = f"[{number(estimate.low)}, {number(estimate.high)}]"
+    if estimate.upper_low is None or estimate.upper_high is None:
+        return f"95% interval {first}"
+    second = f"[{number(estimate.upper_low)}, {number(estimate.upper_high)}]"
+    return f"95% intervals {first} and {second}"
+
+
 def interval_in_words(result: Modularity) -> str:
     """Return the interval of the calibrated score."""
     if result.score is None or result.low is None or result.high is None:
@@ -58,7 +73,7 @@ def chance_in_words(result: Modularity) -> str:
     if result.null == "architecture":
         return "the architecture itself forbids communication, in every null network too"
     if result.p is None or not count:
-        return "no null networks"
+        return result.note or "no null networks"
     reached = sum(score <= 1 - result.raw for score in result.null_scores)
     who = "none" if reached == 0 else str(reached)
     return f"p = {result.p:.3g}; {who} of {count} null networks scored as well"

@@ -16,14 +16,14 @@ from causalmod.information.protocol import BINS, ESTIMATORS, Bounds, Estimator, 
 class Binned(Estimator):
     """Information of equal-frequency bins, in bits, with edges fixed on the observed activations.
 
-    The bias of a table with ``r`` rows and ``c`` columns filled from ``n`` pairs is taken off with all
-    degrees of freedom, ``(r - 1)(c - 1) / (2 n ln 2)``; occupied cells only would undercorrect.
+    The bias of a table with ``r`` rows and ``c`` columns filled from ``n`` pairs is taken off with
+    all degrees of freedom, ``(r - 1)(c - 1) / (2 n ln 2)``; occupied cells only would undercorrect.
     Equal values share a bin, so there can be fewer bins than were asked for. Groups are refused:
     joint bins saturate at once (two dimensions against two read 3.2 bits on independent data at
     n = 1024).
 
-    Source: Miller, *Note on the bias of information estimates*, in Quastler (ed.), Information Theory
-    in Psychology (1955).
+    Source: Miller, *Note on the bias of information estimates*, in Quastler (ed.), Information
+    Theory in Psychology (1955).
     """
 
     name = "binned"
@@ -74,7 +74,9 @@ class Binned(Estimator):
         if self._source_edges is None:
             raise EstimatorError("fit the estimator with a source to measure what is shared")
         rows, columns = len(self._source_edges) + 1, len(self._target_edges) + 1
-        cells = _bins_of(source, self._source_edges) * columns + _bins_of(target, self._target_edges)
+        cells = _bins_of(source, self._source_edges) * columns + _bins_of(
+            target, self._target_edges
+        )
         counts = torch.bincount(cells, minlength=rows * columns).double()
         table = counts.reshape(rows, columns)
         plug_in = _entropy(table.sum(0)) + _entropy(table.sum(1)) - _entropy(counts)

@@ -51,9 +51,7 @@ class Exact(Estimator):
                     f"the data (at most {MAX_LEVELS}); use estimator='pairwise' for groups or "
                     "'binned' for single units"
                 )
-        return cls(
-            None if source is None else value_size(source.values), value_size(target.values)
-        )
+        return cls(None if source is None else value_size(source.values), value_size(target.values))
 
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """See :meth:`Estimator.response`."""
