@@ -14,8 +14,8 @@
 # # From a real network to its modules
 #
 # Two networks name two handwritten digits that stand side by side. In one, the halves that read the
-# left and the right digit are *wired apart*; the other is fully connected. Which of their parts talk
-# to each other? This notebook does by hand what `causalmod demo` does in one command.
+# left and the right digit are *wired apart*; the other is fully connected. Which of their parts
+# talk to each other? This notebook does by hand what `causalmod demo` does in one command.
 
 # %%
 import torch
@@ -29,9 +29,9 @@ dense = cm.zoo.two_digits(wired_apart=False, seed=0)
 print(apart.doc)
 
 # %% [markdown]
-# The pairs are confounded on purpose: the right digit is often of the same class as the left. So the
-# two halves *share* a lot of information, though in the first network they never *send* each other
-# any. A good measure of modularity must tell the two apart.
+# The pairs are confounded on purpose: the right digit is often of the same class as the left. So
+# the two halves *share* a lot of information, though in the first network they never *send* each
+# other any. A good measure of modularity must tell the two apart.
 #
 # ## Compile
 #
@@ -47,8 +47,8 @@ assert torch.equal(scm.observe()["output"], expected)  # bit for bit
 assert scm.graph.nodes["U"]["exogenous"]  # the choice of the data row is what is random
 
 # %% [markdown]
-# A pre-activation and its activation are two variables, but *tied*: in a partition they count as one
-# unit. Units that are constant on the data, or that nothing depends on, are inert and left out.
+# A pre-activation and its activation are two variables, but *tied*: in a partition they count as
+# one unit. Units that are constant on the data, or that nothing depends on, are inert and left out.
 
 # %%
 print(len(scm.units), "live units;", len(scm.units.inert), "inert")
@@ -81,8 +81,9 @@ assert torch.equal(twin["output"][0, 10:], scm.observe()["output"][7, 10:])
 # %% [markdown]
 # ## Ask what one part sends another
 #
-# *Observational* information counts everything that two variables share, common causes included. The
-# two halves share plenty. *Interventional* and *conditional* information count what is sent: nothing.
+# *Observational* information counts everything that two variables share, common causes included.
+# The two halves share plenty. *Interventional* and *conditional* information count what is sent:
+# nothing.
 
 # %%
 left = [u for u in scm.units.names if truth[u] == "left" and u.startswith("hidden1")]
@@ -125,8 +126,8 @@ assert dense_found.p > 0.05
 
 # %% [markdown]
 # The exchange of a continuous signal depends on how finely it is read. So the figure comes with its
-# resolution (the noise scale in standard deviations) and as a pair of bounds, and the whole curve is
-# one attribute away.
+# resolution (the noise scale in standard deviations) and as a pair of bounds, and the whole curve
+# is one attribute away.
 
 # %%
 for resolution, exchange in dense_found.resolution_curve.items():
@@ -137,9 +138,9 @@ assert upper == sorted(upper, reverse=True)  # the coarser the reading, the fewe
 # %% [markdown]
 # ## What other measures say
 #
-# Newman's Q looks at the weights. It moves when a ReLU network is rescaled (`w_in · c`, `w_out / c`),
-# which changes nothing that the network computes. Mutual information between the halves is large
-# where nothing is sent at all.
+# Newman's Q looks at the weights. It moves when a ReLU network is rescaled (`w_in · c`, `w_out /
+# c`), which changes nothing that the network computes. Mutual information between the halves is
+# large where nothing is sent at all.
 
 # %%
 q = MEASURES.get("newman")(scm, found.partition)

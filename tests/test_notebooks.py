@@ -16,7 +16,10 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.py"))
 def test_a_notebook_runs(path: Path, tmp_path: Path) -> None:
     notebook = jupytext.read(path)
     client = nbclient.NotebookClient(
-        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(tmp_path)}},
     )
     client.execute()
     assert any(cell.cell_type == "code" and cell.outputs for cell in notebook.cells)

@@ -115,7 +115,7 @@ def settle(
 def search(
     scm: StructuralCausalModel, settings: Settings, report: Callable[[float], None] = lambda _: None
 ) -> Found:
-    """Find the best partition of one network on the searched rows; score it on the reported ones."""
+    """Find a network's best partition on the searched rows; score it on the reported ones."""
     meter = Meter(settings.budget, DEFAULT_EVALUATIONS)
     ranking = _objective(scm, settings, settings.searched, RANK, settings.seed)
     exhaustive = len(scm.units) <= MAX_UNITS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isinf, isnan
 from typing import Any
 
 from causalmod.exchange import Exchange
@@ -21,7 +22,8 @@ class Modularity:
         low, high: 95% interval of ``score``.
         raw: ``1 - S``, uncalibrated; biased upwards by the search, never to be read alone.
         ratio: the post's figure: mean exchange over random partitions divided by the minimum.
-        p: share of null networks that reach this ``S`` (with the +1 correction); None without nulls.
+        p: share of null networks that reach this ``S`` (with the +1 correction); None without
+            nulls.
         null: ``"permuted weights"``, ``"architecture"`` (the architecture itself forbids
             communication, in the nulls too) or ``"none"``.
         null_scores: ``S`` of the best partition of each null network.
@@ -29,7 +31,9 @@ class Modularity:
         curve: k → calibrated score.
         exchange: exchange of the partition, measured on held-out rows.
         resolution_curve: resolution → exchange of the partition.
-        random_exchange: exchange (bits) of random partitions, measured as ``exchange`` was.
+        random_exchange: exchange (bits) of random partitions, on one smaller sample of the reported
+            rows, without bias correction.
+        compared_exchange: exchange of the best partition on that same sample, to stand among them.
         held_out: were the figures measured on rows that the search did not see?
         ties: further partitions with an equal minimum.
         inert: inert unit → reason.
@@ -54,6 +58,7 @@ class Modularity:
     exchange: Exchange
     resolution_curve: dict[float, Exchange]
     random_exchange: tuple[float, ...]
+    compared_exchange: float
     held_out: bool
     ties: tuple[Partition, ...] = ()
     inert: dict[str, str] = field(default_factory=dict)
@@ -71,20 +76,30 @@ class Modularity:
         else:
             text = f"{self.score:.2f} [{self.low:.2f}, {self.high:.2f}]"
         chance = "" if self.p is None else f", p = {self.p:.3g}"
-        return f"Modularity({text}{chance}; k = {self.k}, exchange {self.exchange.estimate.describe()} bits)"
+        exchange = self.exchange.estimate.describe()
+        return f"Modularity({text}{chance}; k = {self.k}, exchange {exchange} bits)"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that ``json`` can write."""
         return {
             "score": self.score, "low": self.low, "high": self.high, "raw": self.raw,
-            "ratio": self.ratio if self.ratio != float("inf") else "inf", "p": self.p,
+            "ratio": _number(self.ratio), "p": self.p,
             "null": self.null, "null_scores": list(self.null_scores), "k": self.k,
             "curve": {str(k): value for k, value in self.curve.items()},
             "partition": self.partition.to_dict(), "exchange": self.exchange.to_dict(),
-            "resolution_curve": {f"{r:g}": e.estimate.to_dict() for r, e in self.resolution_curve.items()},
-            "random_exchange": list(self.random_exchange), "held_out": self.held_out,
+            "resolution_curve": {f"{r:g}": e.estimate.to_dict() for r, e in
+            self.resolution_curve.items()},
+            "random_exchange": list(self.random_exchange),
+            "compared_exchange": _number(self.compared_exchange), "held_out": self.held_out,
             "ties": [tie.to_dict() for tie in self.ties], "inert": dict(self.inert),
             "estimator": self.estimator, "evaluations": self.evaluations,
             "forward_rows": self.forward_rows, "note": self.note,
             "provenance": None if self.provenance is None else self.provenance.to_dict(),
         }  # fmt: skip
+
+
+def _number(value: float) -> float | str | None:
+    """JSON has neither infinity nor NaN."""
+    if isnan(value):
+        return None
+    return "inf" if isinf(value) else value

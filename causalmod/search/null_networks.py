@@ -14,8 +14,10 @@ _FLAT = 1e-6  # relative spread under which a sender counts as constant
 def null_network(scm: StructuralCausalModel, seed: int) -> StructuralCausalModel | None:
     """Permute each unit's incoming weights among its live senders, within each matrix.
 
-    ``w'_ij = w_i,pi(j) sd_pi(j) / sd_j`` in units of the senders' standard deviations, biases kept; a
-    fresh permutation for each receiving unit, keyed by ranks of live units. So neither ReLU rescaling
+    ``w'_ij = w_i,pi(j) sd_pi(j) / sd_j`` in units of the senders' standard deviations, biases kept;
+    a
+    fresh permutation for each receiving unit, keyed by ranks of live units. So neither ReLU
+    rescaling
     nor inert units move the null.
 
     Returns:

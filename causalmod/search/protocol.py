@@ -23,7 +23,7 @@ class Candidate:
 
 
 class Algorithm(Protocol):
-    """Searches for the partition with the least ``S``; returns candidates, best first."""
+    """Searches for the partition with the least ``S``."""
 
     def __call__(
         self,
@@ -34,7 +34,21 @@ class Algorithm(Protocol):
         rows: Tensor,
         seed: int,
         report: Callable[[float], None],
-    ) -> list[Candidate]: ...
+    ) -> list[Candidate]:
+        """Search.
+
+        Args:
+            scm: the model.
+            objective: scores candidates.
+            meter: counts them; no more than ``meter.left()`` may be evaluated.
+            rows: row numbers that may be looked at.
+            seed: seed of everything random.
+            report: called with each best score found.
+
+        Returns:
+            list: candidates, best first; at least one.
+        """
+        ...
 
 
 ALGORITHMS: Registry[Algorithm] = Registry(

@@ -12,7 +12,7 @@ from torch import nn
 
 import causalmod as cm
 from causalmod.modularity import measure
-from tests.search.networks import planted
+from tests.search.networks import linear, planted
 
 
 def _labels(scm: cm.StructuralCausalModel, result: cm.Modularity) -> list[str]:
@@ -98,16 +98,16 @@ def test_one_weak_unit_with_its_pre_activation_never_wins(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     model = nn.Sequential()
     for place, (fan_in, fan_out) in enumerate([(5, 4), (4, 4), (4, 2)]):
-        linear = nn.Linear(fan_in, fan_out)
+        layer = nn.Linear(fan_in, fan_out)
         with torch.no_grad():
-            linear.weight.copy_(torch.randn(fan_out, fan_in, generator=generator))
-            linear.bias.zero_()
-        model.add_module(f"linear{place}", linear)
+            layer.weight.copy_(torch.randn(fan_out, fan_in, generator=generator))
+            layer.bias.zero_()
+        model.add_module(f"linear{place}", layer)
         if place < 2:
             model.add_module(f"act{place}", nn.Tanh())
     with torch.no_grad():
-        model.linear1.weight[0] *= 1e-2
-        model.linear2.weight[:, 0] *= 1e-2
+        linear(model, "linear1").weight[0] *= 1e-2
+        linear(model, "linear2").weight[:, 0] *= 1e-2
     data = torch.randn(400, 5, generator=generator)
     sites = ["linear0", "act0", "linear1", "act1"]
     scm = cm.compile(model.eval(), data, sites=sites)
@@ -140,7 +140,9 @@ def test_architecture_that_forbids_communication() -> None:
         def __init__(self) -> None:
             super().__init__()
             self.tracks = nn.ModuleList(
-                nn.Sequential(nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 1))
+                nn.Sequential(
+                    nn.Linear(3, 6), nn.Tanh(), nn.Linear(6, 6), nn.Tanh(), nn.Linear(6, 1)
+                )
                 for _ in range(2)
             )
 
@@ -288,7 +290,7 @@ def test_bad_arguments(options: dict[str, object], message: str) -> None:
 def test_all_units_inert() -> None:
     model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
     with torch.no_grad():
-        model[0].weight.zero_()
+        linear(model, "0").weight.zero_()
     scm = cm.compile(model.eval(), torch.randn(20, 3))
     with pytest.raises(cm.InputError, match="none of the model's 6 units is live"):
         cm.modularity(scm)

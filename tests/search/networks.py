@@ -13,7 +13,7 @@ import causalmod as cm
 def planted(
     widths: tuple[int, ...] = (8, 12, 12, 4), leak: float = 0.0, seed: int = 0, blocks: int = 2
 ) -> tuple[nn.Sequential, Tensor, dict[str, int]]:
-    """An MLP whose layers fall into equal blocks, hidden units and readouts shuffled.
+    """Make an MLP whose layers fall into equal blocks, hidden units and readouts shuffled.
 
     Returns:
         The network, 400 rows of data, and the block of each unit (post-activation names).
@@ -48,3 +48,10 @@ def compiled(
     model, data, truth = planted(widths, leak, seed, blocks)
     scm = cm.compile(model, data)
     return scm, [truth[unit] for unit in scm.units.names]
+
+
+def linear(model: nn.Module, name: str) -> nn.Linear:
+    """Return a network's Linear of that name."""
+    found = model.get_submodule(name)
+    assert isinstance(found, nn.Linear)
+    return found

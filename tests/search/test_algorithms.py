@@ -84,9 +84,7 @@ def test_search_improves_on_a_bad_start_and_keeps_to_its_budget(
         objective = Objective(scm, draw_sample(rows, 16, 24, 1, 0), 2, draws=12)
         meter = Meter(SearchBudget(evaluations=evaluations), 60)
         seen: list[float] = []
-        found = ALGORITHMS.get(name)(
-            scm, objective, meter, rows=rows, seed=0, report=seen.append
-        )
+        found = ALGORITHMS.get(name)(scm, objective, meter, rows=rows, seed=0, report=seen.append)
         assert meter.used <= evaluations
         assert found[0].score == min(seen)
     assert adjusted_rand_score(truth, found[0].labels.tolist()) == 1.0
@@ -110,14 +108,16 @@ def test_flow_of_a_linear_readout_has_a_closed_form() -> None:
     hidden, readout = scm.blocks("act1")[..., 0].double(), scm.blocks("output")[..., 0].double()
     weight = scm.parameters["p_readout_weight"].double()
     expected = weight.T.square() * hidden.var(0)[:, None] / readout.var(0)
-    places = [scm.units.position[f"act1[{i}]"] for i in range(12) if f"act1[{i}]" in scm.units.position]
+    places = [
+        scm.units.position[f"act1[{i}]"] for i in range(12) if f"act1[{i}]" in scm.units.position
+    ]
     live = [i for i in range(12) if f"act1[{i}]" in scm.units.position]
     got = flow[places][:, scm.units.at(scm.units.sites.index("output"))]
     torch.testing.assert_close(got, expected[live], rtol=0.35, atol=0.01)
 
 
 def test_budget_must_be_positive() -> None:
-    with pytest.raises(InputError, match="evaluations=...\\) must be above 0; given 0"):
+    with pytest.raises(InputError, match=r"evaluations=\.\.\.\) must be above 0; given 0"):
         SearchBudget(evaluations=0)
     with pytest.raises(InputError, match="seconds"):
         SearchBudget(seconds=-1.0)

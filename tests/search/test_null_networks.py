@@ -7,7 +7,7 @@ from torch import nn
 
 import causalmod as cm
 from causalmod.search import null_network
-from tests.search.networks import planted
+from tests.search.networks import linear, planted
 
 
 def _null(model: nn.Module, data: torch.Tensor, seed: int = 5) -> cm.StructuralCausalModel:
@@ -38,9 +38,9 @@ def test_biases_and_the_model_itself_stay() -> None:
     kept = {name: tensor.clone() for name, tensor in scm.parameters.items()}
     null = _null(model, data)
     assert all(torch.equal(scm.parameters[name], tensor) for name, tensor in kept.items())
-    for name in kept:
-        if name.endswith("bias"):
-            assert torch.equal(null.parameters[name], kept[name])
+    biases = {name: tensor for name, tensor in kept.items() if name.endswith("bias")}
+    assert len(biases) == 3
+    assert all(torch.equal(null.parameters[name], tensor) for name, tensor in biases.items())
 
 
 def test_planted_zeros_do_not_survive() -> None:
@@ -56,9 +56,9 @@ def test_rescaling_relu_units_leaves_the_null_function() -> None:
     before = _null(model, data).observe()["output"]
     scale = torch.logspace(-2, 2, 12)
     with torch.no_grad():
-        model.linear1.weight.mul_(scale[:, None])
-        model.linear1.bias.mul_(scale)
-        model.linear2.weight.div_(scale)
+        linear(model, "linear1").weight.mul_(scale[:, None])
+        linear(model, "linear1").bias.mul_(scale)
+        linear(model, "linear2").weight.div_(scale)
     after = _null(model, data).observe()["output"]
     torch.testing.assert_close(after, before, rtol=1e-3, atol=1e-4)
 
@@ -70,9 +70,11 @@ def test_appended_inert_units_leave_the_null_function() -> None:
     with torch.no_grad():
         wider1.weight.zero_()
         wider1.bias.fill_(-1.0)  # dead
-        wider1.weight[:12], wider1.bias[:12] = model.linear1.weight, model.linear1.bias
+        wider1.weight[:12] = linear(model, "linear1").weight
+        wider1.bias[:12] = linear(model, "linear1").bias
         wider2.weight.fill_(7.0)
-        wider2.weight[:, :12], wider2.bias[:] = model.linear2.weight, model.linear2.bias
+        wider2.weight[:, :12] = linear(model, "linear2").weight
+        wider2.bias[:] = linear(model, "linear2").bias
     wide = nn.Sequential()
     for name, module in model.named_children():
         wide.add_module(name, {"linear1": wider1, "linear2": wider2}.get(name, module))

@@ -57,7 +57,8 @@ def test_cost_of_three_modules_matches_brute_force() -> None:
     checked = 0
     for labels in all_partitions(len(live), 3):
         split = {
-            str(m): [u for u, label in zip(live, labels, strict=True) if label == m] for m in range(3)
+            str(m): [u for u, label in zip(live, labels, strict=True) if label == m]
+            for m in range(3)
         }
         got = float(objective.terms(labels[None]).costs()[0])
         assert got == pytest.approx(network.cost(split), abs=1e-9)

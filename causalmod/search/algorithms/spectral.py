@@ -1,8 +1,9 @@
-"""Spectral start on the flow graph, then moves and swaps ranked by flow and judged by the objective."""
+"""Spectral start on the flow graph; then moves and swaps, ranked by flow, judged by score."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -129,7 +130,8 @@ def spectral_labels(strength: Tensor, layer: Tensor, k: int, seed: int) -> Tenso
     """Cluster units by the flow graph's leading eigenvectors, with depth taken out.
 
     Plain spectral clustering of a layered graph finds early and late layers. So the normalised
-    graph is first projected off the indicator of each layer; its ``k - 1`` leading eigenvectors, with
+    graph is first projected off the indicator of each layer; its ``k - 1`` leading eigenvectors,
+    with
     the trivial one, give each unit a direction (rows of length 1, so that weakly attached units are
     no outliers), and the directions are clustered.
 
@@ -155,7 +157,8 @@ def spectral_labels(strength: Tensor, layer: Tensor, k: int, seed: int) -> Tenso
     vectors = _leading(normal, depth, k - 1, seed)
     points = np.concatenate([root[:, None] / np.linalg.norm(root), vectors], axis=1)
     points = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-30)
-    fitted = KMeans(k, n_init=10, random_state=seed).fit_predict(points)
+    options: dict[str, Any] = {"n_init": 10, "random_state": seed}
+    fitted = KMeans(k, **options).fit_predict(points)
     return _without_empty(torch.from_numpy(fitted.astype(np.int64)), k)
 
 
@@ -179,7 +182,8 @@ def _leading(normal: np.ndarray, depth: np.ndarray, count: int, seed: int) -> np
         return moved - depth @ (depth.T @ moved) - 2 * depth @ inside
 
     start = np.random.default_rng(seed).standard_normal(size)
-    operator = LinearOperator((size, size), matvec=apply, dtype=normal.dtype)
+    make: Any = LinearOperator  # its type stub lacks the callable form of the constructor
+    operator = make((size, size), matvec=apply, dtype=normal.dtype)
     _, vectors = eigsh(operator, k=count, which="LA", v0=start)
     return vectors[:, ::-1].copy()
 
