@@ -72,10 +72,14 @@ class Registry(Generic[T]):
     def _load(self) -> None:
         if self._loaded or self._package is None:
             return
-        self._loaded = True
-        package = importlib.import_module(self._package)
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{self._package}.{module.name}")
+        self._loaded = True  # before the imports, which may ask this table themselves
+        try:
+            package = importlib.import_module(self._package)
+            for module in pkgutil.iter_modules(package.__path__):
+                importlib.import_module(f"{self._package}.{module.name}")
+        except BaseException:
+            self._loaded = False  # or the next call would find the table empty, and not say why
+            raise
 
     def get(self, name: str) -> T:
         """Return the implementation called ``name``.

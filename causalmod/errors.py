@@ -62,9 +62,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
         "known names are 'fc1', 'fc2'"
     """
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    by_small = {known_name.casefold(): known_name for known_name in names}
+    close = difflib.get_close_matches(name.casefold(), by_small, n=1, cutoff=0.6)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {by_small[close[0]]!r}?"
+    if not names:
+        return "there are none"
     shown = ", ".join(repr(known_name) for known_name in names[:8])
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
     return f"known names are {shown}{more}"

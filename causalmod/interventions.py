@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any, Union, cast
 
 from causalmod.errors import InputError
 
@@ -30,8 +30,9 @@ def resample(seed: int, joint: bool = True) -> Resample:
 
     Args:
         seed: seed of the permutation.
-        joint: all variables of one key use one donor row (their joint distribution is kept); False
-            draws a permutation for each variable (only marginals are kept).
+        joint: all variables of one key use one donor row, as do all keys with the same seed, so
+            their joint distribution is kept; False draws a permutation for each variable, so only
+            marginals are kept.
 
     Example:
         >>> resample(0)
@@ -42,6 +43,7 @@ def resample(seed: int, joint: bool = True) -> Resample:
 
 Value = Union[float, int, bool, "Tensor", Resample, Callable[["Tensor"], "Tensor"]]
 Interventions = Mapping[str, Value]
+Change = Callable[["Tensor"], "Tensor"]
 
 
 @dataclass(frozen=True)
@@ -57,54 +59,147 @@ class Assignment:
 
     site: str
     index: Tensor
-    value: Tensor | Callable[[Tensor], Tensor]
+    value: Tensor | Change
+
+    @property
+    def is_soft(self) -> bool:
+        """Does the new value depend on the natural one, and so on what comes before it?"""
+        return callable(self.value)
 
     def apply(self, blocks: Tensor, rows: Tensor | None) -> Tensor:
-        """Return ``[rows, variable, coordinate]`` with this intervention made."""
-        natural = blocks[:, self.index]
+        """Return ``[rows, variable, coordinate]`` with this intervention made.
+
+        Args:
+            blocks: natural values.
+            rows: which data row each run is on; None when runs and rows of the value correspond.
+        """
         if callable(self.value):
-            new = self.value(natural)
+            new = self.value(blocks[:, self.index])
         elif self.value.shape[0] == 1 or rows is None:
             new = self.value
         else:
             new = self.value[rows]
         changed = blocks.clone()
-        changed[:, self.index] = new.to(blocks.dtype)
+        changed[:, self.index] = new
         return changed
 
 
 def read_value(
-    selector: str, site: Site, index: Tensor, value: Any, rows: int
-) -> Tensor | Callable[[Tensor], Tensor]:
+    selector: str, site: Site, index: Tensor, value: Any, like: Tensor, rows: int
+) -> Tensor | Change:
     """Turn the value of a ``do`` into blocks ``[rows or 1, variable, coordinate]`` (or a function).
 
+    Args:
+        selector: what the user wrote, for messages.
+        site: the site.
+        index: positions of the chosen variables in it.
+        value: what the user gave.
+        like: a tensor of the site, for its dtype and device.
+        rows: number of rows that a value for each row must have.
+
     Raises:
-        InputError: NaN, infinity, or a shape that is not one of those that :meth:`do` takes.
+        InputError: not a number, tensor or function; NaN or infinity; a dtype that the site cannot
+            hold; or a shape that is not one of those that ``do`` takes.
     """
+    if callable(value):
+        return _soft(selector, site, index, value)
+    blocks = _blocks(selector, site, index, _tensor(selector, value), rows)
+    return _cast(selector, blocks, like)
+
+
+def _tensor(selector: str, value: Any) -> Tensor:
     import torch
 
-    if callable(value):
-        return value
-    tensor = torch.as_tensor(value)
-    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-        raise InputError(f"do({selector!r}): the value holds NaN or infinity")
+    try:
+        return torch.as_tensor(value).detach()
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"do({selector!r}): expected a number, a tensor, cm.resample(seed) or a function; "
+            f"given {type(value).__name__}"
+        ) from error
+
+
+def _cast(selector: str, value: Tensor, like: Tensor) -> Tensor:
+    """Copy a value in the dtype of its site."""
+    import torch
+
+    held = value.to(like.device, like.dtype, copy=True)
+    if held.is_floating_point() and not torch.isfinite(held).all():
+        raise InputError(
+            f"do({selector!r}): the value holds NaN or infinity (the site is {like.dtype})"
+        )
+    if not held.is_floating_point() and not torch.equal(
+        held.to(value.dtype), value.to(held.device)
+    ):
+        raise InputError(
+            f"do({selector!r}): the site is {like.dtype} and cannot hold the {value.dtype} value; "
+            "round it first"
+        )
+    return held
+
+
+def _blocks(selector: str, site: Site, index: Tensor, value: Tensor, rows: int) -> Tensor:
+    """Read the shape of a value: one number, one per row, one per variable, or all of them."""
     shape = (len(index), site.width)
-    if tensor.ndim == 0:
-        return tensor.expand(1, *shape)
-    if tensor.shape[0] in (rows, 1):
-        lead = tensor.shape[0]
-        if tensor.ndim == 1:
-            return tensor.reshape(lead, 1, 1).expand(lead, *shape)
-        if tensor.shape[1:] == site.shape and len(index) == site.count:
-            return site.split(tensor)
-        if tensor.numel() == lead * shape[0] * shape[1]:
-            return tensor.reshape(lead, *shape)
-        if tensor.numel() == lead * shape[0]:
-            return tensor.reshape(lead, shape[0], 1).expand(lead, *shape)
-    elif tensor.ndim == 1 and tensor.shape[0] == shape[0]:
-        return tensor.reshape(1, shape[0], 1).expand(1, *shape)
+    if value.ndim == 0:
+        return value.expand(1, *shape)
+    if value.shape[0] in (rows, 1):
+        lead, inner = value.shape[0], tuple(value.shape[1:])
+        if not inner and (lead == rows or shape[0] == 1):
+            return value.reshape(lead, 1, 1).expand(lead, *shape)
+        if inner == _part_shape(site, len(index)):
+            return _axis_first(site, value).reshape(lead, *shape)
+        if inner in {shape, (shape[0], 1)} or (shape[0] == 1 and inner == _one_shape(site)):
+            return value.reshape(lead, shape[0], -1).expand(lead, *shape)
+        if inner == shape[:1]:
+            return value.reshape(lead, shape[0], 1).expand(lead, *shape)
+    if value.ndim == 1 and len(value) in (1, shape[0]):
+        return value.reshape(1, -1, 1).expand(1, *shape)
+    whole = "" if site.axis is None else f", or [{rows}, {_text(_part_shape(site, len(index)))}]"
     raise InputError(
-        f"do({selector!r}): the value has shape {tuple(tensor.shape)}; expected a number, "
-        f"[{rows}] (one per row), [{rows}, {shape[0]}] or [1, {shape[0]}] (one per variable)"
-        + (f", with a last dimension of {shape[1]}" if shape[1] > 1 else "")
+        f"do({selector!r}): the value has shape {list(value.shape)}; expected a number, [{rows}] "
+        f"(one per row), [{shape[0]}] (one per variable), [{rows}, {shape[0]}] (both){whole}; "
+        "1 in place of the row count gives all rows the same"
     )
+
+
+def _soft(selector: str, site: Site, index: Tensor, function: Callable[[Tensor], object]) -> Change:
+    """Wrap a function of natural values so that it sees them in the shape that ``do`` takes."""
+    import torch
+
+    everything = index.tolist() == list(range(site.count))
+
+    def change(natural: Tensor) -> Tensor:
+        if everything:
+            shown = site.join(natural)
+        else:
+            shown = natural[..., 0] if site.width == 1 else natural
+        new = function(shown.clone())
+        if not isinstance(new, torch.Tensor) or new.shape != shown.shape:
+            given = list(new.shape) if isinstance(new, torch.Tensor) else type(new).__name__
+            raise InputError(
+                f"do({selector!r}): the function must return a tensor of the shape that it is "
+                f"given, {list(shown.shape)}; it returned {given}"
+            )
+        held = _cast(selector, new.detach(), natural)
+        return site.split(held) if everything else held.reshape(natural.shape)
+
+    return cast("Change", change)
+
+
+def _part_shape(site: Site, count: int) -> tuple[int, ...]:
+    """Shape of one row of ``count`` variables of a site."""
+    return tuple(count if axis == site.axis else size for axis, size in enumerate(site.shape))
+
+
+def _one_shape(site: Site) -> tuple[int, ...]:
+    """Shape of one row of one variable."""
+    return tuple(size for axis, size in enumerate(site.shape) if axis != site.axis)
+
+
+def _axis_first(site: Site, value: Tensor) -> Tensor:
+    return value if site.axis is None else value.movedim(site.axis + 1, 1)
+
+
+def _text(sizes: tuple[int, ...]) -> str:
+    return ", ".join(map(str, sizes))

@@ -6,16 +6,16 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from causalmod.errors import PartitionError
-from causalmod.variables import parse
+from causalmod.variables import Variable, parse
 
 
 class Partition:
     """A split of variables into named, disjoint, non-empty modules.
 
     Args:
-        modules: for each module name its members, as selectors: ``"fc1[3]"``, ``"fc1[0:4]"`` (slices
-            are expanded here), or a whole site ``"fc1"`` (expanded by the model that it is used
-            on). A single selector need not be in a list.
+        modules: for each module name its members, as selectors: ``"fc1[3]"``, ``"fc1[0:4]"``
+            (slices are expanded here), or a whole site ``"fc1"`` (expanded by the model that it is
+            used on). A single selector need not be in a list.
 
     Members are kept in a canonical order (by site, then index), modules in the order given. Two
     partitions are equal when they have the same modules under the same names; compare
@@ -51,17 +51,9 @@ class Partition:
         for name, members in modules.items():
             if not isinstance(name, str) or not name:
                 raise PartitionError(f"module names are non-empty text; given {name!r}")
-            selectors = [members] if isinstance(members, str) else list(members)
-            names = [variable for selector in selectors for variable in _unroll(selector)]
-            if not names:
-                raise PartitionError(f"module {name!r} is empty: give it at least one variable")
+            names = _members(name, members)
             for variable in names:
-                if variable in owner:
-                    raise PartitionError(
-                        f"{variable!r} is given twice: in module {owner[variable]!r} and in "
-                        f"module {name!r}; modules must not overlap"
-                    )
-                owner[variable] = name
+                _claim(variable, name, owner)
             expanded[name] = tuple(sorted(names, key=_order))
         self._modules = MappingProxyType(expanded)
         self._labels = MappingProxyType({v: m for m, names in expanded.items() for v in names})
@@ -98,6 +90,9 @@ class Partition:
         """Return plain data that ``json`` can write."""
         return {name: list(members) for name, members in self._modules.items()}
 
+    def __reduce__(self) -> tuple[type[Partition], tuple[dict[str, list[str]]]]:
+        return Partition, (self.to_dict(),)
+
     def __len__(self) -> int:
         return len(self._modules)
 
@@ -115,6 +110,37 @@ class Partition:
         return f"Partition({sizes})"
 
 
+def _members(module: str, members: object) -> list[str]:
+    """Return the variables (or whole sites) that a module lists."""
+    if not isinstance(members, (str, Variable, Iterable)):
+        raise PartitionError(
+            f"module {module!r}: expected a list of selectors such as ['fc1[0:4]'], "
+            f"given {type(members).__name__}"
+        )
+    listed = [members] if isinstance(members, (str, Variable)) else list(members)
+    selectors = [each.name if isinstance(each, Variable) else each for each in listed]
+    names = [variable for selector in selectors for variable in _unroll(selector)]
+    if not names:
+        raise PartitionError(f"module {module!r} is empty: give it at least one variable")
+    return names
+
+
+def _claim(variable: str, module: str, owner: dict[str, str]) -> None:
+    """Note that a module owns a variable; a whole site overlaps with each of its variables."""
+    site, indices = parse(variable)
+    rivals = [variable] if indices is None else [variable, site]
+    if indices is None:
+        rivals += [other for other in owner if parse(other)[0] == site]
+    for rival in rivals:
+        if rival in owner:
+            what = repr(variable) if rival == variable else f"{variable!r} (it overlaps {rival!r})"
+            raise PartitionError(
+                f"{what} is given twice: in module {owner[rival]!r} and in module {module!r}; "
+                "modules must not overlap, nor repeat a variable"
+            )
+    owner[variable] = module
+
+
 def _unroll(selector: str) -> list[str]:
     site, indices = parse(selector)
     if indices is None:
@@ -129,9 +155,12 @@ def _unroll(selector: str) -> list[str]:
                 f"{site!r}; write the end, as in '{site}[0:4]'"
             )
         else:
-            names.extend(
-                f"{site}[{place}]" for place in range(index.start or 0, index.stop, index.step or 1)
-            )
+            places = range(index.start or 0, index.stop, index.step or 1)
+            if not places:
+                raise PartitionError(
+                    f"{selector!r} selects nothing: its end is not after its start"
+                )
+            names.extend(f"{site}[{place}]" for place in places)
     return names
 
 

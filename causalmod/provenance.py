@@ -41,11 +41,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
-    """Return a SHA-256 over names, dtypes, shapes and bytes, in the order given."""
+def digest(tensors: Iterable[tuple[str, Tensor]], text: str = "") -> str:
+    """Return a SHA-256 over a text, names, dtypes, shapes and bytes, in the order given."""
     import torch
 
-    state = hashlib.sha256()
+    state = hashlib.sha256(text.encode())
     for name, tensor in tensors:
         plain = tensor.detach().to("cpu").contiguous()
         state.update(f"{name}|{plain.dtype}|{tuple(plain.shape)}|".encode())

@@ -7,17 +7,14 @@ variable) and ``"fc1[0:4]"`` or ``"fc1[0,2,5]"`` (several).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING
 
-from causalmod.errors import SelectorError
+from causalmod.errors import SelectorError, nearest
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-_SELECTOR = re.compile(r"^(?P<site>.+?)(?:\[(?P<index>[^\[\]]*)\])?$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -112,13 +109,11 @@ def parse(selector: str) -> tuple[str, tuple[int | slice, ...] | None]:
         raise SelectorError(
             f"a selector is text such as 'fc1', 'fc1[3]' or 'fc1[0:4]'; given {selector!r}"
         )
-    match = _SELECTOR.match(selector.strip())
-    if match is None:  # unreachable for non-empty text, but never assume
-        raise SelectorError(f"cannot read the selector {selector!r}")
-    site, inside = match["site"], match["index"]
-    if inside is None:
-        return site, None
-    return site, tuple(_index(part, selector) for part in inside.split(","))
+    text = selector.strip()
+    site, bracket, inside = text.rpartition("[")
+    if not (site and bracket and inside.endswith("]")):
+        return text, None
+    return site, tuple(_index(part, selector) for part in inside[:-1].split(","))
 
 
 def _index(text: str, selector: str) -> int | slice:
@@ -147,8 +142,6 @@ def expand(selector: str, counts: dict[str, int]) -> tuple[Variable, ...]:
     Raises:
         SelectorError: the site is unknown (the nearest is suggested), or an index is out of range.
     """
-    from causalmod.errors import nearest
-
     site, indices = parse(selector)
     if site not in counts:
         raise SelectorError(f"unknown site {site!r} in {selector!r}: {nearest(site, counts)}")
@@ -157,11 +150,12 @@ def expand(selector: str, counts: dict[str, int]) -> tuple[Variable, ...]:
         return tuple(Variable(site, index) for index in range(count))
     found: list[Variable] = []
     for index in indices:
+        last = index if isinstance(index, int) else (index.stop or 1) - 1
+        if last >= count:
+            raise SelectorError(
+                f"{selector!r}: site {site!r} has {count} variables, numbered 0 to {count - 1}"
+            )
         if isinstance(index, int):
-            if index >= count:
-                raise SelectorError(
-                    f"{selector!r}: site {site!r} has {count} variables, numbered 0 to {count - 1}"
-                )
             found.append(Variable(site, index))
         else:
             chosen = range(count)[index]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,7 +139,7 @@ def first_run(model: nn.Module, data: Data) -> Any:
         InputError: the model does not accept the inputs.
     """
     try:
-        with torch.no_grad():
+        with torch.no_grad(), plain_attention():
             return model(
                 *(value.clone() for value in data.args),
                 **{name: value.clone() for name, value in data.kwargs.items()},
@@ -154,6 +155,17 @@ def first_run(model: nn.Module, data: Data) -> Any:
             f"{type(model).__name__} does not run on these inputs ({given}): {first}"
             f"{f' (at {place})' if place else ''}; {_advice(model, data)}"
         ) from error
+
+
+@contextlib.contextmanager
+def plain_attention() -> Iterator[None]:
+    """Keep ``nn.TransformerEncoder`` off its fused kernel, which hides what is inside."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _advice(model: nn.Module, data: Data) -> str:

@@ -62,6 +62,14 @@ VIEWS = frozenset(
     unsqueeze squeeze expand expand_as slice select narrow cat concat stack split
     split_with_sizes chunk unbind getitem repeat flip roll tile repeat_interleave index_select
     constant_pad_nd pad swapaxes swapdims numpy_T mT diagonal unfold select_scatter slice_scatter
+    index
+    """.split()
+)
+
+#: Read and write ``[rows, channel, position]``.
+CHANNEL_FIRST = frozenset(
+    """
+    conv1d conv_transpose1d max_pool1d avg_pool1d adaptive_avg_pool1d adaptive_max_pool1d batch_norm
     """.split()
 )
 

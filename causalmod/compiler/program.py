@@ -13,6 +13,7 @@ from causalmod.compiler.ops import op_name
 from causalmod.compiler.trace import Trace
 
 Patch = Callable[[Tensor], Tensor]
+Run = Callable[[Mapping[str, Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Step:
     """One operation of a plan, and the values that are needed no longer after it."""
 
     name: str
-    run: Callable[[Mapping[str, Any]], Any]
+    run: Run
     free: tuple[str, ...]
 
 
@@ -29,6 +30,12 @@ class Program:
 
     The operations are the network's own, called in the network's own order, so a replay with the
     same rows gives the same bits. A program holds no data.
+
+    Attributes:
+        trace: the graph of operations.
+        constants: node name → what it holds, for every node that is the same for all data.
+        nodes: node name → node, in the order of the network.
+        by_row: node name → is it a tensor whose dimension 0, and no other, is the rows?
     """
 
     def __init__(self, trace: Trace, constants: Mapping[str, Tensor] | None = None) -> None:
@@ -37,12 +44,18 @@ class Program:
         self.constants: dict[str, Any] = dict(self._given)
         self.nodes: dict[str, fx.Node] = {node.name: node for node in trace.graph.nodes}
         self._order = {name: place for place, name in enumerate(self.nodes)}
-        self._rows = _batch_symbol(self.nodes[next(iter(trace.inputs.values()))])
+        self._symbols = {self.nodes[n].meta["val"].shape[0].node.expr for n in _used_inputs(self)}
         self.by_row: dict[str, bool] = {n: self._is_by_row(node) for n, node in self.nodes.items()}
-        self._runners: dict[str, Callable[[Mapping[str, Any]], Any]] = {}
+        self._runners: dict[str, Run] = {}
         self._plans: dict[tuple[Any, ...], tuple[list[Step], tuple[str, ...]]] = {}
         self._descendants: dict[str, frozenset[str]] = {}
-        self.static = self._fold_static()
+        # Some kernels (GRU on a CPU) choose their algorithm by whether a weight wants a gradient,
+        # so the operations see the flag that the model's own parameters have.
+        self._operands = {
+            name: value.detach().requires_grad_() if name in trace.trainable else value
+            for name, value in self._given.items()
+        }
+        self._fold_static()
 
     def with_constants(self, changed: Mapping[str, Tensor]) -> Program:
         """Return the same program with some constants replaced, by node name.
@@ -51,11 +64,22 @@ class Program:
         """
         return Program(self.trace, {**self._given, **changed})
 
+    def held(self) -> list[tuple[str, Tensor]]:
+        """Return the parameters, buffers and constants of the network, by node name, sorted."""
+        return sorted(self._given.items())
+
     # --- facts about the graph ------------------------------------------------------------------
 
     def row_shape(self, name: str) -> tuple[int, ...]:
         """Shape of one row of a tensor whose first dimension is the rows."""
         return tuple(int(size) for size in self.nodes[name].meta["val"].shape[1:])
+
+    def size(self, value: Any, rows: int) -> int | None:
+        """Return a size in the graph for a number of rows; None if it depends on the data."""
+        if not isinstance(value, torch.SymInt):
+            return int(value)
+        found = value.node.expr.subs(dict.fromkeys(self._symbols, rows))
+        return int(found) if found.is_Integer else None
 
     def descendants(self, name: str) -> frozenset[str]:
         """Every node that reads ``name``, directly or not."""
@@ -78,37 +102,42 @@ class Program:
         value = node.meta.get("val")
         if not isinstance(value, Tensor) or value.ndim == 0:
             return False
-        sizes = [size if isinstance(size, int) else size.node.expr for size in value.shape]
-        return sizes[0] == self._rows and all(isinstance(size, int) for size in sizes[1:])
+        first, *rest = value.shape
+        by_rows = isinstance(first, torch.SymInt) and first.node.expr in self._symbols
+        return by_rows and all(isinstance(size, int) for size in rest)
 
-    def _fold_static(self) -> frozenset[str]:
-        """Compute what depends on no input, once; return the names of all such nodes."""
-        inputs = set(self.trace.inputs.values())
-        moving = set(inputs)
-        for name in inputs:
-            moving |= self.descendants(name)
-        static = [n for n, node in self.nodes.items() if node.op != "output" and n not in moving]
+    def _is_row_count(self, name: str) -> bool:
+        value = self.nodes[name].meta.get("val")
+        return isinstance(value, torch.SymInt) and value.node.expr in self._symbols
+
+    def _fold_static(self) -> None:
+        """Compute what depends on no input, once."""
+        dependent = set(self.trace.inputs.values())
+        for name in self.trace.inputs.values():
+            dependent |= self.descendants(name)
         with torch.no_grad():
-            for name in static:
-                node = self.nodes[name]
-                if node.op == "call_function" and name not in self._given:
-                    self.constants[name] = self._runner(name)(self.constants)
-        return frozenset(static)
+            for name, node in self.nodes.items():
+                if node.op != "call_function" or name in dependent or name in self._given:
+                    continue
+                self.constants[name] = self._operands[name] = self._runner(name)(self._operands)
 
     # --- replay ---------------------------------------------------------------------------------
 
     def run(
         self,
-        known: Mapping[str, Any],
+        known: Mapping[str, Tensor],
         wanted: Iterable[str],
         patches: Mapping[str, Patch] | None = None,
+        *,
+        rows: int,
     ) -> dict[str, Tensor]:
         """Compute ``wanted`` from ``known`` tensors, passing some through patches on the way.
 
         Args:
-            known: node name → its value; all must have the same number of rows.
+            known: node name → its value.
             wanted: node names to return.
             patches: node name → function of the node's natural value; readers see its result.
+            rows: number of rows of the known tensors.
 
         Returns:
             dict: node name → tensor, as its readers see it.
@@ -116,17 +145,15 @@ class Program:
         patches = patches or {}
         wanted = tuple(wanted)
         steps, sizes = self._plan(frozenset(known), wanted)
-        values: dict[str, Any] = dict(self.constants)
-        rows = next(iter(known.values())).shape[0]
-        values.update(dict.fromkeys(sizes, rows))
-        for name, value in known.items():
-            values[name] = patches[name](value) if name in patches else value
-        for step in steps:
-            value = step.run(values)
-            values[step.name] = patches[step.name](value) if step.name in patches else value
-            for name in step.free:
-                del values[name]
-        return {name: values[name] for name in wanted}
+        values: dict[str, Any] = {**self._operands, **dict.fromkeys(sizes, rows)}
+        with torch.no_grad():
+            for name, value in known.items():
+                values[name] = _patched(value, patches.get(name))
+            for step in steps:
+                values[step.name] = _patched(step.run(values), patches.get(step.name))
+                for name in step.free:
+                    del values[name]
+        return {name: self.constants.get(name, values[name]) for name in wanted}
 
     def needs(self, wanted: Iterable[str], stop: Callable[[str], bool]) -> list[str]:
         """Names at which a walk back from ``wanted`` ends: where ``stop`` holds, or at an input."""
@@ -144,10 +171,6 @@ class Program:
             else:
                 stack.extend(a.name for a in node.all_input_nodes if a.name not in self.constants)
         return self.in_order(ends)
-
-    def _is_row_count(self, name: str) -> bool:
-        value = self.nodes[name].meta.get("val")
-        return isinstance(value, torch.SymInt) and value.node.expr == self._rows
 
     def _plan(
         self, known: frozenset[str], wanted: tuple[str, ...]
@@ -170,9 +193,9 @@ class Program:
         order = self.in_order(needed)
         last: dict[str, str] = {}
         for name in order:
-            for argument in self.nodes[name].all_input_nodes:
-                if argument.name in needed or argument.name in known:
-                    last[argument.name] = name
+            for each in self.nodes[name].all_input_nodes:
+                if each.name in needed or each.name in known:
+                    last[each.name] = name
         ends: dict[str, list[str]] = {}
         for name, end in last.items():
             if name not in wanted:
@@ -181,25 +204,35 @@ class Program:
         self._plans[key] = (steps, tuple(sizes))
         return self._plans[key]
 
-    def _runner(self, name: str) -> Callable[[Mapping[str, Any]], Any]:
+    def _runner(self, name: str) -> Run:
         if name not in self._runners:
-            node = self.nodes[name]
-            if op_name(node) == "site":
-                source = node.args[0].name  # type: ignore[union-attr]
-                self._runners[name] = lambda values: values[source]
-            else:
-                self._runners[name] = _bind(node)
+            self._runners[name] = _bind(self.nodes[name])
         return self._runners[name]
 
 
-def _batch_symbol(node: fx.Node) -> Any:
-    size = node.meta["val"].shape[0]
-    return size if isinstance(size, int) else size.node.expr
+def _used_inputs(program: Program) -> list[str]:
+    """Inputs whose number of rows the graph knows by a symbol (all but unused ones, as a rule)."""
+    names = program.trace.inputs.values()
+    return [n for n in names if isinstance(program.nodes[n].meta["val"].shape[0], torch.SymInt)]
 
 
-def _bind(node: fx.Node) -> Callable[[Mapping[str, Any]], Any]:
+def _patched(value: Any, patch: Patch | None) -> Any:
+    """Apply a patch, keeping dtype and memory layout, on which the bits of a kernel may depend."""
+    if patch is None:
+        return value
+    new = patch(value)
+    if new.stride() == value.stride() and new.dtype == value.dtype:
+        return new
+    return torch.empty_like(value).copy_(new)
+
+
+def _bind(node: fx.Node) -> Run:
     """Return a function that looks up the node's arguments and calls its operation."""
+    if op_name(node) == "site":
+        return _reader(node.args[0])
     target: Any = node.target
+    if target is torch.ops.aten.view.default:  # a patched tensor may lie otherwise in memory
+        target = torch.ops.aten.reshape.default
     read_args = _reader(tuple(node.args))
     if not node.kwargs:
         return lambda values: target(*read_args(values))
@@ -207,20 +240,21 @@ def _bind(node: fx.Node) -> Callable[[Mapping[str, Any]], Any]:
     return lambda values: target(*read_args(values), **read_kwargs(values))
 
 
-def _reader(argument: Any) -> Callable[[Mapping[str, Any]], Any]:
-    if isinstance(argument, fx.Node):
-        name = argument.name
+def _reader(held: Any) -> Run:
+    """Return a function that fills the nodes in an argument with their values."""
+    if isinstance(held, fx.Node):
+        name = held.name
         return lambda values: values[name]
-    if isinstance(argument, tuple):
-        parts = [_reader(part) for part in argument]
+    if isinstance(held, tuple):
+        parts = [_reader(part) for part in held]
         return lambda values: tuple(part(values) for part in parts)
-    if isinstance(argument, list):
-        parts = [_reader(part) for part in argument]
+    if isinstance(held, list):
+        parts = [_reader(part) for part in held]
         return lambda values: [part(values) for part in parts]
-    if isinstance(argument, dict):
-        named = {key: _reader(part) for key, part in argument.items()}
+    if isinstance(held, dict):
+        named = {key: _reader(part) for key, part in held.items()}
         return lambda values: {key: part(values) for key, part in named.items()}
-    if isinstance(argument, slice):
-        ends = [_reader(end) for end in (argument.start, argument.stop, argument.step)]
+    if isinstance(held, slice):
+        ends = [_reader(end) for end in (held.start, held.stop, held.step)]
         return lambda values: slice(*(end(values) for end in ends))
-    return lambda values: argument
+    return lambda values: held

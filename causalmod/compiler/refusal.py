@@ -35,7 +35,12 @@ def refusal(model: nn.Module, error: Exception) -> CompileError:
             f"the forward of {name} fixes the number of rows{where}: a shape in it is written as "
             "the size of this very batch; use x.shape[0] (or -1) for dimension 0"
         )
-    first = text.splitlines()[0] if text else kind
+    if "is mutated in the forward" in text or "register it as buffer" in text:
+        return CompileError(
+            f"the network writes to one of its own tensors while it runs ({text}); a structural "
+            "causal model needs a network without state: copy before writing"
+        )
+    first = text.splitlines()[0].rstrip(".") if text else kind
     return CompileError(
         f"{name} cannot be traced{where}: {kind}: {first}. The network must be built of tensor "
         "operations whose shapes depend on the input shape alone, with the rows of the data in "

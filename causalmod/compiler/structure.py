@@ -1,270 +1,323 @@
 """Which variables can influence which: 0/1 patterns pushed through the operations.
 
-A pattern marks the coordinates that may change when one source variable changes. Weights count as
-they are (zero or not), elementwise operations keep a pattern, reductions spread it along their
-dimensions, an unknown operation spreads it over the whole row. So no influence is ever missed; an
-edge says *may*, not *does on this data*.
+A pattern marks the coordinates that may change when one source variable changes: it has the shape
+of the tensor, with sources in the place of rows. Weights count as they are (zero or not),
+elementwise operations keep a pattern, reductions spread it along their dimensions, an unknown
+operation spreads it over the whole row. So no influence is ever missed; an edge says *may*, not
+*does on this data*.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, fx
 
-from causalmod.compiler.ops import ELEMENTWISE, REDUCTIONS, VIEWS
-from causalmod.compiler.ops import op_name as _op
+from causalmod.compiler.ops import (
+    ELEMENTWISE,
+    MULTILINEAR,
+    POOLS,
+    REDUCTIONS,
+    SHAPE_ONLY,
+    VIEWS,
+    argument,
+    is_batch_norm,
+    op_name,
+)
 from causalmod.compiler.program import Program
 from causalmod.variables import Site
 
 
+@dataclass(frozen=True)
+class _Anywhere:
+    """For a tensor whose rows stand in no known place: which sources may reach something in it."""
+
+    flags: Tensor
+
+
+Pattern = Any  # a Tensor, a tuple of them, or _Anywhere
+Rule = Callable[["_Spread", fx.Node, dict[str, Pattern]], Pattern]
+
+
+class _UncoveredError(Exception):
+    """A rule does not cover this use of the operation; never leaves this file."""
+
+
 def direct_edges(
-    program: Program, sites: Mapping[str, Site], nodes: Mapping[str, str], source: str
-) -> dict[str, Tensor]:
-    """Return, for each site that reads ``source`` directly, which variable reaches which.
+    program: Program,
+    sites: Mapping[str, Site],
+    nodes: Mapping[str, str],
+    source: str,
+    readouts: Mapping[str, str],
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Find which variables read those of ``source`` directly: along a path through no other site.
 
     Args:
         program: the network.
         sites: site name → site.
         nodes: site name → node name.
         source: name of the source site.
+        readouts: label → node name of the tensors whose readers need not be sites.
 
     Returns:
-        dict: target site → bool tensor ``[source variable, target variable]``. *Directly* means
-        along a path that passes no other site.
+        tuple: target site → bool tensor ``[source variable, target variable]``; and bool
+        ``[source variable]``, whether it may reach a readout through no other site.
     """
     site = sites[source]
-    seed = torch.eye(site.count).unsqueeze(-1).expand(-1, -1, site.width)
-    patterns: dict[str, Any] = {nodes[source]: site.join(seed.contiguous())}
-    site_at: dict[str, list[str]] = {}
-    for name, node in nodes.items():
-        site_at.setdefault(node, []).append(name)
+    spread = _Spread(program, max(site.count, 2))  # two at least: operations drop dimensions of 1
+    seed = torch.eye(spread.sources)[:, : site.count, None].expand(-1, -1, site.width)
+    start = nodes[source]
+    patterns: dict[str, Pattern] = {start: site.join(seed.contiguous())}
+    site_at = {node: name for name, node in nodes.items()}
     found: dict[str, Tensor] = {}
-    for name in program.in_order(program.descendants(nodes[source])):
+    for name in program.in_order(program.descendants(start)):
         node = program.nodes[name]
-        if not any(argument.name in patterns for argument in node.all_input_nodes):
+        if not any(each.name in patterns for each in node.all_input_nodes):
             continue
-        pattern = _spread(program, node, patterns, site.count)
+        if op_name(node) in SHAPE_ONLY:
+            continue
+        pattern = spread.through(node, patterns)
         if name in site_at:
-            for target in site_at[name]:
-                full = _as_tensor(program, name, pattern, site.count)
-                found[target] = sites[target].split(full).amax(-1) > 0
+            target = site_at[name]
+            found[target] = sites[target].split(pattern)[: site.count].amax(-1) > 0
         else:
             patterns[name] = pattern
-    return found
+    ends = [spread.flags(n, patterns[n]) for n in set(readouts.values()) if n in patterns]
+    read = torch.stack(ends).amax(0) if ends else torch.zeros(spread.sources)
+    return found, read[: site.count] > 0
 
 
-def _spread(program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int) -> Any:
-    """Return the pattern of a node's result: a tensor ``[source, *row]``, or one flag per source."""
-    name = _op(node)
-    touched = [a.name for a in node.all_input_nodes if a.name in patterns]
-    regular = program.by_row[node.name] and all(
-        isinstance(patterns[t], (Tensor, list, tuple)) and not _is_flag(patterns[t])
-        for t in touched
-    )
-    multiple = not isinstance(node.meta.get("val"), Tensor)
-    if name in VIEWS and (regular or multiple) and not any(_is_flag(patterns[t]) for t in touched):
-        result = _run_on_patterns(program, node, patterns, count)
-        if result is not None:
-            return result
-    if regular:
-        rule = _RULES.get(name) or ("batch_norm" in name and _elementwise) or None
-        if name in ELEMENTWISE:
-            rule = _elementwise
-        elif name in REDUCTIONS or name in {"softmax", "log_softmax", "_softmax", "_log_softmax"}:
-            rule = _reduction
-        if rule:
-            return rule(program, node, patterns, count)
-    return _everything(patterns, touched)
+class _Spread:
+    """Pushes the patterns of some sources through operations."""
 
+    def __init__(self, program: Program, sources: int) -> None:
+        self.program = program
+        self.sources = sources
 
-def _is_flag(pattern: Any) -> bool:
-    return isinstance(pattern, Tensor) and pattern.ndim == 1
+    def through(self, node: fx.Node, patterns: dict[str, Pattern]) -> Pattern:
+        """Return the pattern of a node's result."""
+        touched = [each.name for each in node.all_input_nodes if each.name in patterns]
+        if not any(isinstance(patterns[name], _Anywhere) for name in touched):
+            rule = _rule(node)
+            try:
+                return self._checked(node, rule(self, node, patterns))
+            except (_UncoveredError, RuntimeError, ValueError, TypeError, IndexError):
+                pass  # the operation does not run on patterns: all that follows is sound
+        # A source that reaches anything that is read here may reach the whole row.
+        flags = torch.stack([self.flags(name, patterns[name]) for name in touched]).amax(0)
+        if not self.program.by_row[node.name]:
+            return _Anywhere(flags)
+        shape = self.program.row_shape(node.name)
+        return flags.reshape(-1, *[1] * len(shape)).expand(-1, *shape)
 
+    def flags(self, name: str, pattern: Pattern) -> Tensor:
+        """Return ``[source]``: does it reach anything in this node?"""
+        if isinstance(pattern, _Anywhere):
+            return pattern.flags
+        if isinstance(pattern, Tensor):
+            sizes = self.program.nodes[name].meta["val"].shape
+            rows = [place for place, size in enumerate(sizes) if isinstance(size, torch.SymInt)]
+            if len(rows) == 1 and pattern.shape[rows[0]] == self.sources:
+                return pattern.movedim(rows[0], 0).reshape(self.sources, -1).amax(-1)
+        return torch.ones(self.sources)  # where the sources stand is not known: assume the worst
 
-def _everything(patterns: Mapping[str, Any], touched: list[str]) -> Tensor:
-    flags = [_flag(patterns[name]) for name in touched]
-    return torch.stack(flags).amax(0)
+    def shape(self, node: fx.Node) -> tuple[int, ...]:
+        """Return the shape of a node's pattern."""
+        return self._shape_of(node.meta["val"])
 
+    def _shape_of(self, value: Tensor) -> tuple[int, ...]:
+        sizes = [self.program.size(size, self.sources) for size in value.shape]
+        if None in sizes:
+            raise _UncoveredError
+        return tuple(size for size in sizes if size is not None)
 
-def _flag(pattern: Any) -> Tensor:
-    if isinstance(pattern, (list, tuple)):
-        return torch.stack([_flag(part) for part in pattern if isinstance(part, Tensor)]).amax(0)
-    return pattern if pattern.ndim == 1 else pattern.flatten(1).amax(1)
-
-
-def _as_tensor(program: Program, name: str, pattern: Any, count: int) -> Tensor:
-    shape = program.row_shape(name)
-    flat = _flag(pattern) if _is_flag(pattern) or isinstance(pattern, (list, tuple)) else pattern
-    if flat.ndim == 1 and shape:
-        return flat.reshape(count, *[1] * len(shape)).expand(count, *shape)
-    return flat.reshape(count, *shape) if not shape else flat.expand(count, *shape)
-
-
-def _run_on_patterns(
-    program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int
-) -> Any:
-    def value(argument: fx.Node) -> Any:
-        if argument.name in patterns:
-            return patterns[argument.name]
-        if argument.name in program.constants:
-            return torch.zeros_like(program.constants[argument.name], dtype=torch.float32)
-        if isinstance(argument.meta.get("val"), Tensor):
-            return torch.zeros(count, *program.row_shape(argument.name))
-        return count  # the number of rows
-
-    target: Any = node.target
-    try:
-        args = torch.fx.node.map_arg(node.args, value)
-        return target(*args, **torch.fx.node.map_arg(node.kwargs, value))
-    except (RuntimeError, ValueError, TypeError, IndexError):
-        return None  # not expressible on patterns; the caller falls back to "everything"
-
-
-# --- rules for operations that compute ------------------------------------------------------------
-
-
-def _pattern_of(program: Program, argument: Any, patterns: Mapping[str, Any]) -> Tensor | None:
-    return patterns.get(argument.name) if isinstance(argument, fx.Node) else None
-
-
-def _elementwise(
-    program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int
-) -> Tensor:
-    shape = program.row_shape(node.name)
-    result = torch.zeros(count, *shape)
-    for argument in node.all_input_nodes:
-        pattern = patterns.get(argument.name)
+    def _checked(self, node: fx.Node, pattern: Pattern) -> Pattern:
+        """Refuse a pattern of the wrong shape, or of a tensor in which rows are not kept apart."""
+        values = node.meta["val"]
+        pattern = tuple(pattern) if isinstance(pattern, list) else pattern
+        pairs = zip(values, pattern, strict=True) if isinstance(pattern, tuple) else []
+        for value, part in [*pairs] or [(values, pattern)]:
+            if part is not None and (
+                not any(isinstance(size, torch.SymInt) for size in value.shape)
+                or tuple(part.shape) != self._shape_of(value)
+            ):
+                raise _UncoveredError
         if pattern is None:
-            continue
-        aligned = pattern
-        if aligned.ndim < len(shape) + 1:  # broadcast over leading row dimensions
-            gap = len(shape) + 1 - aligned.ndim
-            aligned = aligned.reshape(count, *[1] * gap, *aligned.shape[1:])
-        result = torch.maximum(result, aligned.expand(count, *shape))
-    if _op(node) == "mul":  # a constant factor of exactly zero cuts the influence
-        for argument in node.args:
-            if isinstance(argument, fx.Node) and argument.name in program.constants:
-                factor = program.constants[argument.name] != 0
-                result = result * factor
+            raise _UncoveredError
+        return pattern
+
+    def run(self, node: fx.Node, value: Callable[[fx.Node], Any]) -> Any:
+        """Run an operation with a value for each node that it reads; sizes are filled in."""
+
+        def fill(each: fx.Node) -> Any:
+            if isinstance(each.meta.get("val"), (torch.SymInt, int)):
+                size = self.program.size(each.meta["val"], self.sources)
+                if size is None:
+                    raise _UncoveredError
+                return size
+            return value(each)
+
+        target: Any = node.target
+        args = fx.map_arg(cast(Any, node.args), fill)
+        return target(*args, **fx.map_arg(cast(Any, node.kwargs), fill))
+
+    def support(self, node: fx.Node) -> Tensor:
+        """Return where a tensor may be other than zero: a constant by its values, else anywhere."""
+        if node.name in self.program.constants:
+            return (self.program.constants[node.name] != 0).float().cpu()
+        return torch.ones(self.shape(node))
+
+    def batch_dims(self, node: fx.Node) -> set[int]:
+        """Return the dimensions of a tensor along which rows stand."""
+        sizes = node.meta["val"].shape
+        return {place for place, size in enumerate(sizes) if isinstance(size, torch.SymInt)}
+
+
+# --- rules --------------------------------------------------------------------------------------
+
+
+def _rule(node: fx.Node) -> Rule:
+    name = op_name(node)
+    if name in _RULES:
+        return _RULES[name]
+    if is_batch_norm(node):
+        return _batch_norm
+    return next((rule for names, rule in _FAMILIES if name in names), _unknown)
+
+
+def _unknown(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Pattern:
+    raise _UncoveredError
+
+
+def _elementwise(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
+    shape = spread.shape(node)
+    result = torch.zeros(shape)
+    for each in node.all_input_nodes:
+        if each.name in patterns:
+            result = torch.maximum(result, patterns[each.name].expand(shape))
+    if op_name(node) == "mul":  # a constant factor of exactly zero cuts the influence
+        for each in node.all_input_nodes:
+            if each.name in spread.program.constants:
+                result = result * spread.support(each)
     return result
 
 
-def _reduction(program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int) -> Tensor:
+def _batch_norm(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Pattern:
+    pattern = _main(node, patterns)
+    several = isinstance(node.meta["val"], (tuple, list))  # the result, and statistics
+    return (pattern, *[None] * (len(node.meta["val"]) - 1)) if several else pattern
+
+
+def _copy(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
+    source = node.args[1]
+    if isinstance(source, fx.Node) and source.name in patterns:
+        return patterns[source.name].expand(spread.shape(node))
+    return torch.zeros(spread.shape(node))
+
+
+def _view(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Pattern:
+    def value(each: fx.Node) -> Any:
+        if each.name in patterns:
+            return patterns[each.name]
+        if each.name in spread.program.constants:
+            constant: Tensor = spread.program.constants[each.name].cpu()
+            return torch.zeros(constant.shape) if constant.is_floating_point() else constant
+        return torch.zeros(spread.shape(each))
+
+    return spread.run(node, value)
+
+
+def _pool(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
+    return (spread.run(node, lambda each: patterns[each.name]) > 0).float()
+
+
+def _multilinear(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
+    """Sum over the factors that change, each with all others at their support."""
+    place = MULTILINEAR[op_name(node)]
+    added = node.args[place] if place is not None and place < len(node.args) else None
+    result = torch.zeros(spread.shape(node))
+    for changed in node.all_input_nodes:
+        if changed.name not in patterns:
+            continue
+        if changed is added:
+            result = result + patterns[changed.name].expand(result.shape)
+            continue
+
+        def value(each: fx.Node, changed: fx.Node = changed) -> Any:
+            if each is added:
+                return torch.zeros(spread.support(each).shape)
+            return patterns[changed.name] if each is changed else spread.support(each)
+
+        result = result + (spread.run(node, value) != 0)
+    return (result > 0).float()
+
+
+def _reduction(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
+    pattern = _main(node, patterns)
+    dims = argument(node, "dim")
+    chosen = [dims] if isinstance(dims, int) else list(dims or [])
+    chosen = [dim % pattern.ndim for dim in chosen]
     source = node.args[0]
-    pattern = (
-        patterns[source.name] if isinstance(source, fx.Node) and source.name in patterns else None
-    )
-    dims = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim")
-    if pattern is None:
-        return _everything(patterns, [a.name for a in node.all_input_nodes if a.name in patterns])
-    chosen = (
-        [dims] if isinstance(dims, int) else list(dims) if isinstance(dims, (list, tuple)) else []
-    )
-    chosen = [d % pattern.ndim for d in chosen if isinstance(d, int)]
-    if not chosen or 0 in chosen:
-        return _flag(pattern)
-    spread = pattern.amax(dim=tuple(chosen), keepdim=True)
-    shape = program.row_shape(node.name)
-    if len(shape) + 1 == pattern.ndim:
-        return spread.expand(count, *shape)
-    return spread.squeeze(tuple(chosen)).expand(count, *shape)
+    if not chosen or not isinstance(source, fx.Node) or spread.batch_dims(source) & set(chosen):
+        raise _UncoveredError
+    shape = spread.shape(node)
+    result = pattern.amax(dim=tuple(chosen), keepdim=len(shape) == pattern.ndim)
+    return result.expand(shape)
 
 
-def _linear(
-    program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int
-) -> Tensor | None:
-    pattern = _pattern_of(program, node.args[0], patterns)
-    weight = node.args[1]
-    if pattern is None or not isinstance(weight, fx.Node) or weight.name not in program.constants:
-        return _everything(patterns, [a.name for a in node.all_input_nodes if a.name in patterns])
-    support = (program.constants[weight.name] != 0).float()
-    return (pattern @ support.T > 0).float()
+def _layer_norm(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
+    pattern = _main(node, patterns)
+    count = len(argument(node, "normalized_shape"))
+    return pattern.amax(dim=tuple(range(-count, 0)), keepdim=True).expand_as(pattern)
 
 
-def _matmul(program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int) -> Tensor:
-    """``mm``, ``matmul``, ``bmm``, ``addmm``: constants by their support, the rest as all ones."""
-    names = [a for a in node.args if isinstance(a, fx.Node)]
-    offset = 1 if _op(node) in {"addmm", "baddbmm"} else 0
-    left, right = names[offset], names[offset + 1]
-
-    def support(argument: fx.Node) -> Tensor:
-        if argument.name in program.constants:
-            return (program.constants[argument.name] != 0).float()
-        return torch.ones(count, *program.row_shape(argument.name))
-
-    shape = program.row_shape(node.name)
-    total = torch.zeros(count, *shape)
-    if left.name in patterns:
-        total = total + _product(patterns[left.name], support(right), count, shape)
-    if right.name in patterns:
-        total = total + _product(support(left), patterns[right.name], count, shape)
-    if offset and names[0].name in patterns:
-        total = total + patterns[names[0].name].expand(count, *shape)
-    return (total > 0).float()
+def _glu(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
+    dim = argument(node, "dim")
+    first, second = _main(node, patterns).chunk(2, -1 if dim is None else dim)
+    return torch.maximum(first, second)
 
 
-def _product(left: Tensor, right: Tensor, count: int, shape: tuple[int, ...]) -> Tensor:
-    if left.ndim == 2 and right.ndim == 2 and left.shape[0] == count and len(shape) == 1:
-        return left @ right
-    return torch.matmul(left, right).reshape(count, *shape)
+def _attention(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
+    """Heads stay apart: each position may read every position of its own head."""
+    result = torch.zeros(spread.shape(node))
+    mixed = {"query": (-1,), "key": (-2, -1), "value": (-2,)}
+    arguments = {name: argument(node, name) for name in mixed}
+    if {each.name for each in node.all_input_nodes if each.name in patterns} - {
+        each.name for each in arguments.values()
+    }:
+        raise _UncoveredError  # a mask that depends on the data
+    for name, each in arguments.items():
+        if spread.batch_dims(each) & {result.ndim - 2, result.ndim - 1}:
+            raise _UncoveredError
+        if each.name in patterns:
+            part = patterns[each.name].amax(dim=mixed[name], keepdim=True)
+            result = torch.maximum(result, part.expand(result.shape))
+    return result
 
 
-def _convolution(
-    program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int
-) -> Tensor:
-    pattern = _pattern_of(program, node.args[0], patterns)
-    weight = node.args[1]
-    if pattern is None or not isinstance(weight, fx.Node) or weight.name not in program.constants:
-        return _everything(patterns, [a.name for a in node.all_input_nodes if a.name in patterns])
-    support = (program.constants[weight.name] != 0).float()
-    target: Any = node.target
-    rest = node.args[3:]
-    return (target(pattern, support, None, *rest) > 0).float()
+def _main(node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
+    """Return the pattern of the first argument, which must be the only one that changes."""
+    first = node.args[0]
+    touched = {each.name for each in node.all_input_nodes if each.name in patterns}
+    if not isinstance(first, fx.Node) or touched != {first.name}:
+        raise _UncoveredError
+    return patterns[first.name]
 
 
-def _layer_norm(program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int) -> Tensor:
-    pattern = _pattern_of(program, node.args[0], patterns)
-    normalized = node.args[1]
-    if pattern is None or not isinstance(normalized, (list, tuple)):
-        return _everything(patterns, [a.name for a in node.all_input_nodes if a.name in patterns])
-    dims = tuple(range(-len(normalized), 0))
-    return pattern.amax(dim=dims, keepdim=True).expand_as(pattern)
-
-
-def _pooling(program: Program, node: fx.Node, patterns: Mapping[str, Any], count: int) -> Tensor:
-    pattern = _pattern_of(program, node.args[0], patterns)
-    if pattern is None:
-        return _everything(patterns, [a.name for a in node.all_input_nodes if a.name in patterns])
-    name = _op(node)
-    if name.startswith("adaptive_avg"):
-        pool = {3: F.adaptive_avg_pool1d, 4: F.adaptive_avg_pool2d}.get(pattern.ndim)
-        if pool is not None:
-            return (pool(pattern, program.row_shape(node.name)[-pattern.ndim + 2 :]) > 0).float()
-        return _flag(pattern)
-    target: Any = node.target
-    return (target(pattern, *node.args[1:]) > 0).float()
-
-
-Rule = Callable[[Program, fx.Node, Mapping[str, Any], int], Any]
 _RULES: dict[str, Rule] = {
-    "linear": _linear,
-    "mm": _matmul,
-    "matmul": _matmul,
-    "bmm": _matmul,
-    "addmm": _matmul,
-    "baddbmm": _matmul,
-    "conv1d": _convolution,
-    "conv2d": _convolution,
-    "conv3d": _convolution,
+    "copy": _copy,
     "layer_norm": _layer_norm,
-    "max_pool1d": _pooling,
-    "max_pool2d": _pooling,
-    "avg_pool1d": _pooling,
-    "avg_pool2d": _pooling,
-    "adaptive_avg_pool1d": _pooling,
-    "adaptive_avg_pool2d": _pooling,
+    "rms_norm": _layer_norm,
+    "glu": _glu,
+    "scaled_dot_product_attention": _attention,
 }
+_FAMILIES: list[tuple[Any, Rule]] = [
+    (ELEMENTWISE, _elementwise),
+    (VIEWS, _view),
+    (POOLS, _pool),
+    (MULTILINEAR, _multilinear),
+    (REDUCTIONS, _reduction),
+]

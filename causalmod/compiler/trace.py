@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
-from causalmod.compiler.inputs import Data
+from causalmod.compiler.inputs import Data, plain_attention
 from causalmod.compiler.ops import is_rename, op_name
 from causalmod.compiler.refusal import refusal
 from causalmod.errors import CompileError
@@ -61,10 +61,8 @@ def trace(model: nn.Module, data: Data) -> Trace:
         CompileError: the network cannot be traced; the message names the user's file and line.
     """
     hooks: set[str] = set()
-    with _marked(model, hooks), _quiet(), torch.no_grad():
+    with _marked(model, hooks), _quiet(), plain_attention(), torch.no_grad():
         program = _export(model, data)
-        if any(_mutates(node) for node in program.graph.nodes):
-            program = program.run_decompositions({})
     return _read(program, data.labels, frozenset(hooks))
 
 
@@ -72,9 +70,12 @@ def _export(model: nn.Module, data: Data) -> Any:
     bound = inspect.signature(model.forward).bind(*data.args, **data.kwargs).arguments
     shapes = pytree.tree_map(lambda _: {0: torch.export.Dim.DYNAMIC}, dict(bound))
     try:
-        return torch.export.export(
+        program: Any = torch.export.export(
             model, data.args, data.kwargs, dynamic_shapes=shapes, strict=False
         )
+        if any(_mutates(node) for node in program.graph.nodes):
+            program = program.run_decompositions({})
+        return program
     except Exception as error:  # the exporter raises dozens of classes, several of them private
         raise refusal(model, error) from error
 
@@ -195,10 +196,10 @@ def _check_stateless(signature: Any, ranges: Any) -> None:
             )
     for symbol, allowed in ranges.items():
         if str(symbol).startswith("s") and not (allowed.lower <= 2 and allowed.upper > 2**62):
+            bound = f"less than {allowed.lower}" if allowed.lower > 2 else f"over {allowed.upper}"
             raise CompileError(
-                "the forward does something else for another number of rows (it was traced for "
-                f"{allowed.lower} to {allowed.upper}); each row must be treated alike, whatever "
-                "their number: remove the test on x.shape[0]"
+                f"the forward does something else on {bound} rows; a structural causal model is "
+                "replayed on any number of them: remove the test on x.shape[0]"
             )
 
 

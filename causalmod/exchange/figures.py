@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -20,15 +20,12 @@ from causalmod.exchange.contexts import (
 from causalmod.exchange.groups import Group
 from causalmod.exchange.hybrid import draw_sample
 from causalmod.information import Bounds, Estimator
-from causalmod.information.channel import averaged
+from causalmod.information.channel import averaged_over_all, averaged_over_sets
 from causalmod.information.estimators.exact import value_codes, value_size
 from causalmod.information.intervals import (
-    Interval,
-    crossed_jackknife,
     is_saturated,
     jackknives,
     permutation_null,
-    without_donor_bias,
 )
 from causalmod.scm import StructuralCausalModel
 
@@ -101,7 +98,7 @@ def conditional(task: Task) -> dict[str, Any]:
     def read(contexts: int, draws: int) -> list[Bounds]:
         sample = draw_sample(torch.arange(task.rows), min(contexts, task.rows), draws, 1, task.seed)
         got = task.responses(sample.contexts[:, None], sample.donors[0])
-        return [without_donor_bias(task.estimator, got)]
+        return [task.estimator.unbiased(got)]
 
     most = task.memory // (task.target.width * 64)
     found, draws = read_with_enough_draws(read, task.contexts, task.draws, most)
@@ -120,16 +117,13 @@ def observational(task: Task) -> dict[str, Any]:
     if task.estimator.exact:
         return _exact(task.estimator.shared(left, right)) | shape
 
-    def figures(kept: Tensor) -> Tensor:
-        return _stack(task.estimator.shared(left[kept], right[kept]))
-
     def permuted(generator: torch.Generator) -> float:
         order = torch.randperm(len(left), generator=generator)
         return float(task.estimator.shared(left[order], right).bits)
 
-    found = jackknives(figures, len(left))
-    fields = _with_null(task, found, permuted, found[0].value)
-    return _saturating(fields, len(left)) | shape
+    fields = _jackknifed(lambda kept: task.estimator.shared(left[kept], right[kept]), len(left))
+    plain = float(task.estimator.shared(left, right).bits)
+    return fields | _null(task, permuted, plain) | shape
 
 
 def interventional(task: Task) -> dict[str, Any]:
@@ -137,34 +131,47 @@ def interventional(task: Task) -> dict[str, Any]:
     if task.estimator.exact:
         grid, counts = task.enumerated()
         shape = {"contexts": task.rows, "donors": len(counts)}
-        return _exact(averaged(task.estimator, grid, counts)) | shape
-    return _on_grid(task) if task.estimator.groups else _on_pairs(task)
+        return _exact(averaged_over_all(task.estimator, grid, counts)) | shape
+    return _on_sets(task) if task.estimator.groups else _on_pairs(task)
 
 
-def _on_grid(task: Task) -> dict[str, Any]:
-    """Every donor in every context: entropies of the target are found for each donor apart."""
-    generator = torch.Generator().manual_seed(task.seed)
-    draws = task.draws or DRAWS[0]
-    contexts = torch.randperm(task.rows, generator=generator)[: task.contexts]
-    donors = torch.randint(task.rows, (draws,), generator=generator)
-    grid = task.responses(contexts[None], donors[:, None])
-    shape = {"contexts": len(contexts), "donors": draws}
-    if _silent(task.estimator, grid.transpose(0, 1)):
-        return _nothing(task.estimator) | shape
+def _on_sets(task: Task) -> dict[str, Any]:
+    """Pairs of sets of draws on the same contexts, each pair with its own contexts and donor."""
+    held: list[tuple[Tensor, Tensor]] = []  # of the last read, for permutations
 
-    def figures(some_donors: Tensor, some_contexts: Tensor) -> Tensor:
-        return _stack(averaged(task.estimator, grid[some_donors][:, some_contexts]))
+    def read(sets: int, draws: int) -> list[Bounds]:
+        generator = torch.Generator().manual_seed(task.seed)
+        contexts = torch.randint(task.rows, (sets, draws), generator=generator)
+        several = torch.randint(task.rows, (sets, draws), generator=generator)
+        one = torch.randint(task.rows, (sets, 1), generator=generator)
+        held[:] = [(task.responses(contexts, several), task.responses(contexts, one))]
+        return list(averaged_over_sets(task.estimator, *held[0]))
+
+    most = task.memory // (task.target.width * 64)
+    (bounds, whole), draws = read_with_enough_draws(read, task.contexts, task.draws, most)
+    mixed, fixed = held[0]
 
     def permuted(generator: torch.Generator) -> float:
-        # each context hands its responses to other donors: what no channel would look like
-        order = torch.rand(grid.shape[:2], generator=generator).argsort(0)
-        shuffled = grid.gather(0, order[..., None].expand_as(grid))
-        return float(averaged(task.estimator, shuffled).bits)
+        # each context hands its two responses to either set: what no channel would look like
+        swap = (torch.rand(mixed.shape[:2], generator=generator) < 0.5)[..., None]
+        first, second = torch.where(swap, fixed, mixed), torch.where(swap, mixed, fixed)
+        return float(averaged_over_sets(task.estimator, first, second)[0].bits.mean())
 
-    found = crossed_jackknife(figures, (draws, len(contexts)))
-    plain = float(averaged(task.estimator, grid).bits)
-    fields = _with_null(task, found, permuted, plain)
-    return _saturating(fields, min(draws, len(contexts))) | shape
+    full = whole.upper is not None and is_saturated(float(whole.upper.mean()), draws)
+    fields = over_contexts(bounds, draws, saturated=full)
+    fields |= {"contexts": draws, "donors": len(mixed)}
+    fields |= _null(task, permuted, float(bounds.bits.mean()))
+    return fields if full else _below_conditional(task, fields)
+
+
+def _below_conditional(task: Task, fields: dict[str, Any]) -> dict[str, Any]:
+    """Knowing the context can only help: the conditional form's upper bound holds here too."""
+    if fields.get("upper") is None:
+        return fields
+    known = conditional(replace(task, draws=task.draws or DRAWS[0]))
+    if known["upper"] >= fields["upper"] or known.get("saturated"):
+        return fields
+    return fields | {name: known[name] for name in ("upper", "upper_low", "upper_high")}
 
 
 def _on_pairs(task: Task) -> dict[str, Any]:
@@ -179,35 +186,22 @@ def _on_pairs(task: Task) -> dict[str, Any]:
     count, each = sample.shape
     shape = {"contexts": count, "donors": each}
     grid = task.responses(sample.contexts[:, None], sample.donors[0])
-    if _silent(task.estimator, grid):
-        return _nothing(task.estimator) | shape
-    sent, got = task.source.observed().values[sample.donors[0].flatten()], grid.flatten(0, 1)
+    if not task.estimator.response(grid).bits.any():  # no response moves: nothing is sent
+        return _exact(Bounds(torch.zeros(()))) | shape
+    sent = task.source.observed().values[sample.donors[0].flatten()]
+    got = grid.flatten(0, 1)
     places = torch.arange(count * each).reshape(count, each)
 
-    def figures(kept: Tensor) -> Tensor:
+    def figures(kept: Tensor) -> Bounds:
         some = places[kept].flatten()
-        return _stack(task.estimator.shared(sent[some], got[some]))
+        return task.estimator.shared(sent[some], got[some])
 
     def permuted(generator: torch.Generator) -> float:
         order = torch.randperm(len(sent), generator=generator)
         return float(task.estimator.shared(sent[order], got).bits)
 
-    found = jackknives(figures, count)
-    return _with_null(task, found, permuted, found[0].value) | shape
-
-
-def _silent(estimator: Estimator, responses: Tensor) -> bool:
-    """Does no response ``[context, donor, coordinate]`` move? Then nothing at all is sent."""
-    return not bool(estimator.response(responses).bits.any())
-
-
-def _nothing(estimator: Estimator) -> dict[str, Any]:
-    zero = {"bits": 0.0, "low": 0.0, "high": 0.0}
-    return zero | ({"upper": 0.0, "upper_low": 0.0, "upper_high": 0.0} if estimator.groups else {})
-
-
-def _stack(bounds: Bounds) -> Tensor:
-    return torch.stack([bounds.bits] if bounds.upper is None else [bounds.bits, bounds.upper])
+    plain = float(task.estimator.shared(sent, got).bits)
+    return _jackknifed(figures, count) | _null(task, permuted, plain) | shape
 
 
 def _exact(bounds: Bounds) -> dict[str, Any]:
@@ -215,33 +209,26 @@ def _exact(bounds: Bounds) -> dict[str, Any]:
     return {"bits": bits, "low": bits, "high": bits}
 
 
-def _with_null(
-    task: Task,
-    found: list[Interval],
-    permuted: Callable[[torch.Generator], float],
-    observed: float,
-) -> dict[str, Any]:
-    """Fields of figures that have a null to be permuted; none of them below zero."""
-    draws = _FEW_PERMUTATIONS if task.estimator.groups else _PERMUTATIONS
-    floor, p = permutation_null(permuted, observed, draws, task.seed)
-    bits = found[0].above_zero()
-    fields: dict[str, Any] = {
-        "bits": bits.value,
-        "low": bits.low,
-        "high": bits.high,
-        "null": max(0.0, floor),
-        "p": p,
-    }
-    if len(found) > 1:
-        upper = found[1].above_zero()
-        fields |= {
-            "upper": max(bits.value, upper.value),
-            "upper_low": upper.low,
-            "upper_high": upper.high,
-        }
+def _jackknifed(figures: Callable[[Tensor], Bounds], rows: int) -> dict[str, Any]:
+    """Fields of figures of rows, none of them below zero."""
+
+    def stacked(kept: Tensor) -> Tensor:
+        bounds = figures(kept)
+        return torch.stack([part for part in bounds if part is not None])
+
+    bits, *upper = (found.above_zero() for found in jackknives(stacked, rows))
+    fields: dict[str, Any] = {"bits": bits.value, "low": bits.low, "high": bits.high}
+    for most in upper:
+        fields |= {"upper": max(most.value, bits.value)}
+        fields |= {"upper_low": most.low, "upper_high": most.high}
+        fields |= SATURATED if is_saturated(most.value, rows) else {}
     return fields
 
 
-def _saturating(fields: dict[str, Any], draws: int) -> dict[str, Any]:
-    full = is_saturated(fields.get("upper", 0.0), draws)
-    return fields | (SATURATED if full else {})
+def _null(
+    task: Task, permuted: Callable[[torch.Generator], float], observed: float
+) -> dict[str, Any]:
+    """Null floor and p-value; where permuting changes nothing, nothing is sent for certain."""
+    draws = _FEW_PERMUTATIONS if task.estimator.groups else _PERMUTATIONS
+    floor, p = permutation_null(permuted, observed, draws, task.seed)
+    return {"null": max(0.0, floor), "p": p}

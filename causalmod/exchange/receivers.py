@@ -15,7 +15,6 @@ from causalmod.exchange.groups import check_finite
 from causalmod.exchange.hybrid import CONTEXT, RESPOND, HybridRuns, Sample
 from causalmod.information import Bounds, Estimator, Observed
 from causalmod.information.estimators.exact import value_codes, value_size
-from causalmod.information.intervals import without_donor_bias
 from causalmod.scm import StructuralCausalModel
 
 _RUN_BYTES = 2**25  # what is held at a time: replays are quickest near the processor's cache
@@ -92,7 +91,7 @@ class Receivers:
             some = sample.some(slice(start, start + step))
             responses = self._responses(question, some)
             if sample.weights is None:
-                parts.append(without_donor_bias(estimator, responses))
+                parts.append(estimator.unbiased(responses))
             else:
                 parts.append(estimator.response(responses, sample.weights))
         uppers = [part.upper for part in parts if part.upper is not None]

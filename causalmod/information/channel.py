@@ -2,62 +2,51 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from causalmod.information.protocol import Bounds, Estimator
 
-_SETS = 16  # sets of draws for the entropy over all donors
 
-
-def averaged(estimator: Estimator, responses: Tensor, weights: Tensor | None = None) -> Bounds:
-    """Bits of the channel ``P(C | do(b))``.
+def averaged_over_all(estimator: Estimator, responses: Tensor, weights: Tensor) -> Bounds:
+    """Bits of the channel ``P(C | do(b))``, every donor and context being there.
 
     ``sum_b P(b) KL( P(C|do(b)) || sum_b P(b) P(C|do(b)) ) = H(C) - sum_b P(b) H(C|do(b))``.
-    Entropies found from few draws are too small, so both are found from equally many: for ``H(C)``
-    sets of draws are taken that hold each context once, with donors dealt to them in turn. Where
-    the donor makes no difference both are equal, not just on average. A lower bound subtracts an
-    upper one, and the upper bound also is at most that of the conditional form, which knows the
-    context.
 
     Args:
-        estimator: fitted on the target.
+        estimator: an exact one, fitted on the target.
         responses: ``[donor, context, coordinate]``.
-        weights: ``[donor]`` counts when all values of the source are enumerated; then every draw is
-            used for ``H(C)``.
+        weights: ``[donor]`` counts of the source's values.
 
     Returns:
-        Bounds: scalars, in bits; below zero by chance, or where the bounds are wide.
+        Bounds: scalars, in bits.
 
     Source: Ay and Polani, Advances in Complex Systems 11(1):17 (2008).
     """
-    donors, contexts = responses.shape[:2]
-    within = estimator.response(responses)
-    if weights is None:
-        share = torch.full((donors,), 1 / donors, dtype=torch.float64)
-        total = _mean(estimator.response(_mixed(responses)))
-    else:
-        share = weights.double() / weights.sum()
-        pool = responses.flatten(0, 1)
-        total = estimator.response(pool, weights.repeat_interleave(contexts))
-    if within.upper is None or total.upper is None:
-        return Bounds(total.bits - share @ within.bits)
-    low = total.bits - share @ within.upper
-    high = total.upper - share @ within.bits
-    known = estimator.response(responses.transpose(0, 1), weights)
-    if known.upper is not None:
-        high = torch.minimum(high, known.upper.mean())
-    return Bounds(low, torch.maximum(low, high))
+    share = weights.double() / weights.sum()
+    within = estimator.response(responses).bits
+    pool = responses.flatten(0, 1)
+    total = estimator.response(pool, weights.repeat_interleave(responses.shape[1])).bits
+    return Bounds(total - share @ within)
 
 
-def _mixed(responses: Tensor) -> Tensor:
-    """Sets of draws ``[set, context, coordinate]`` over all donors, each context once in each."""
-    donors, contexts = responses.shape[:2]
-    sets = min(_SETS, donors)
-    start = torch.arange(sets)[:, None] * donors // sets
-    place = torch.arange(contexts)[None, :]
-    return responses[(place + start) % donors, place]
+def averaged_over_sets(estimator: Estimator, mixed: Tensor, fixed: Tensor) -> tuple[Bounds, Bounds]:
+    """The same from sets of draws: ``H(C)`` and ``H(C|do(b))`` from equally many, in pairs.
 
+    The entropy of few draws is too small. So each set has a partner with the same contexts: one
+    with a donor for each context, one with a single donor. What is left of the bias cancels, and
+    where the donor makes no difference the two are equal in every set, not just on average. A
+    lower bound subtracts an upper one.
 
-def _mean(bounds: Bounds) -> Bounds:
-    return Bounds(bounds.bits.mean(), None if bounds.upper is None else bounds.upper.mean())
+    Args:
+        estimator: fitted on the target.
+        mixed: ``[set, context, coordinate]``, each context with a donor of its own.
+        fixed: the same contexts, with one donor in each set.
+
+    Returns:
+        ``[set]`` bits, below zero by chance or where bounds are wide; and ``H(C)``, by which
+        saturation is judged.
+    """
+    total, within = estimator.unbiased(mixed), estimator.unbiased(fixed)
+    if total.upper is None or within.upper is None:
+        return Bounds(total.bits - within.bits), total
+    return Bounds(total.bits - within.upper, total.upper - within.bits), total

@@ -9,8 +9,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from causalmod.information.protocol import Bounds, Estimator
-
 CONFIDENCE = 0.95
 
 
@@ -32,33 +30,6 @@ def t_interval(values: Tensor) -> Interval:
     error = float(values.std() / len(values) ** 0.5) if len(values) > 1 else 0.0
     half = _t(len(values) - 1) * error
     return Interval(mean, mean - half, mean + half).above_zero()
-
-
-def without_donor_bias(estimator: Estimator, responses: Tensor) -> Bounds:
-    """Estimate in each context, with the bias in the number of donors taken off by halves.
-
-    ``2 e(D) - (e(first half) + e(second half)) / 2`` removes a bias of order ``1 / D``.
-
-    Args:
-        estimator: fitted on the target.
-        responses: ``[..., donor, coordinate]``, donors drawn afresh for each context.
-
-    Returns:
-        Bounds: ``[...]`` bits, unbiased rather than positive in each context.
-
-    Source: Quenouille, Biometrika 43:353 (1956).
-    """
-    whole = estimator.response(responses)
-    middle = responses.shape[-2] // 2
-    if middle < 2:
-        return whole
-    first = estimator.response(responses[..., :middle, :])
-    second = estimator.response(responses[..., middle : 2 * middle, :])
-    bits = 2 * whole.bits - (first.bits + second.bits) / 2
-    if whole.upper is None or first.upper is None or second.upper is None:
-        return Bounds(bits)
-    upper = 2 * whole.upper - (first.upper + second.upper) / 2
-    return Bounds(bits, torch.maximum(bits, upper))
 
 
 def jackknife(figure: Callable[[Tensor], float], rows: int, groups: int = 20) -> Interval:
@@ -87,41 +58,6 @@ def jackknives(figures: Callable[[Tensor], Tensor], rows: int, groups: int = 20)
     return [
         Interval(value, max(0.0, value - width), max(0.0, value + width))
         for value, width in zip(whole.tolist(), half.tolist(), strict=True)
-    ]
-
-
-def crossed_jackknife(
-    figures: Callable[[Tensor, Tensor], Tensor], shape: tuple[int, int], groups: int = 10
-) -> list[Interval]:
-    """Figures on a grid of two samples, with the bias of both taken off, and 95% intervals.
-
-    Groups are left out of one side at a time. Variances of the two sides add up, which counts their
-    interaction twice: the interval errs on the wide side.
-
-    Args:
-        figures: from numbers of donors and of contexts to ``[figure]``.
-        shape: numbers of donors and of contexts.
-        groups: groups that each side is dealt to.
-
-    Source: Owen, Annals of Applied Statistics 1(2):386 (2007), on crossed samples.
-    """
-    sides = [torch.arange(size) for size in shape]
-    whole = figures(*sides)
-    corrected, variance = whole.clone(), torch.zeros_like(whole)
-    for side, everything in enumerate(sides):
-        parts = min(groups, len(everything))
-        left_out: list[Tensor] = []
-        for part in range(parts):
-            kept = list(sides)
-            kept[side] = everything[everything % parts != part]
-            left_out.append(figures(*kept))
-        stack = torch.stack(left_out)
-        corrected -= (parts - 1) * (stack.mean(0) - whole)
-        variance += _spread(stack)
-    half = variance.sqrt() * _t(min(groups, *shape) - 1)
-    return [
-        Interval(value, value - width, value + width).above_zero()
-        for value, width in zip(corrected.tolist(), half.tolist(), strict=True)
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor
 
 from causalmod._registry import Registry
@@ -92,6 +93,29 @@ class Estimator(ABC):
         Returns:
             Bounds: ``[...]`` bits.
         """
+
+    def unbiased(self, responses: Tensor) -> Bounds:
+        """:meth:`response` with the bias in the number of donors taken off by halves.
+
+        ``2 e(D) - (e(first half) + e(second half)) / 2`` removes a bias of order ``1 / D``. What is
+        left is right on average, not in each context: it can be below zero.
+
+        Args:
+            responses: ``[..., donor, coordinate]``, the donors drawn independently.
+
+        Source: Quenouille, Biometrika 43:353 (1956).
+        """
+        whole = self.response(responses)
+        middle = responses.shape[-2] // 2
+        if middle < 2:
+            return whole
+        first = self.response(responses[..., :middle, :])
+        second = self.response(responses[..., middle : 2 * middle, :])
+        bits = 2 * whole.bits - (first.bits + second.bits) / 2
+        if whole.upper is None or first.upper is None or second.upper is None:
+            return Bounds(bits)
+        upper = 2 * whole.upper - (first.upper + second.upper) / 2
+        return Bounds(bits, torch.maximum(bits, upper))
 
     @abstractmethod
     def shared(self, source: Tensor, target: Tensor) -> Bounds:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 from torch import Tensor
 
-from causalmod.errors import InputError, Interrupted
+from causalmod.errors import CausalmodWarning, InputError, Interrupted
 from causalmod.exchange import Exchange, exchange
 from causalmod.exchange.choice import check_resolution
 from causalmod.modularity.calibration import calibrate
@@ -21,6 +22,7 @@ from causalmod.search import SearchBudget, null_network
 
 Progress = Callable[[str, int, int], None]
 RESOLUTIONS = (0.3, 1.0, 3.0)
+_CURVE_DRAWS = 64
 _TIES_SHOWN = 50
 
 
@@ -134,7 +136,7 @@ class _State:
         self.random: tuple[float, ...] = ()
         self.least = float("nan")
 
-    def _exchange(self, resolution: float) -> Exchange:
+    def _exchange(self, resolution: float, draws: int | None = None) -> Exchange:
         return exchange(
             self.scm, self.partition, estimator=self.reporting, resolution=resolution,
             rows=self.settings.reported, seed=self.settings.seed + 3,
@@ -151,7 +153,11 @@ class _State:
         for number, resolution in enumerate(scales):
             tell("measure", number + 1, steps)
             same = resolution == self.settings.resolution
-            self.curve[resolution] = self.exchange if same else self._exchange(resolution)
+            with warnings.catch_warnings():  # that a finer reading saturates stands in the curve
+                warnings.simplefilter("ignore", CausalmodWarning)
+                self.curve[resolution] = (
+                    self.exchange if same else self._exchange(resolution, _CURVE_DRAWS)
+                )
         tell("measure", steps - 1, steps)
         self.least, self.random = random_exchanges(
             self.scm, self.settings, self.reporting, self.found.labels

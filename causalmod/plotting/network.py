@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from causalmod.scm import StructuralCausalModel
 
 MOST_EDGES = 1500
+_LEVEL_LABELS = 7  # more columns than that, and their names would run into each other
 _FROM_INPUTS = 0.3  # share of the drawn connections kept for those that start at an input
 
 
@@ -59,10 +60,13 @@ def plot_network(
     caption = _draw_edges(axes, made, most_edges)
     _draw_units(axes, made, partition, inches * 0.75 * 72 * made.spacing)
     lowest = min((y for _, y in made.position.values()), default=0.0)
+    steep = len(made.columns) > _LEVEL_LABELS
     for place, (site, size) in enumerate(zip(made.columns, made.sizes, strict=True)):
         axes.annotate(
-            f"{drawable(site, 18)}\n{size}", (place, min(lowest, 0.0)), xytext=(0, -7),
-            textcoords="offset points", ha="center", va="top", fontsize=SMALL, color=INK,
+            f"{drawable(site, 18)} ({size})" if steep else f"{drawable(site, 18)}\n{size}",
+            (place, min(lowest, 0.0)), xytext=(0, -7), textcoords="offset points",
+            ha="right" if steep else "center", va="top", rotation=40 if steep else 0,
+            rotation_mode="anchor" if steep else "default", fontsize=SMALL, color=INK,
             parse_math=False,
         )  # fmt: skip
     axes.set_xlim(-0.3, len(made.columns) - 0.7)

@@ -35,8 +35,11 @@ def colour(place: int) -> str:
 
 
 def marker(place: int) -> str:
-    """Return the marker of a module, so that print without colour can be read too."""
-    return MARKERS[place % len(MARKERS)]
+    """Return the marker of a module, so that print without colour can be read too.
+
+    When the colours start again, the markers are one further on.
+    """
+    return MARKERS[(place + place // len(PALETTE)) % len(MARKERS)]
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -100,9 +100,10 @@ def _pictures(section: ReportSection, place: int) -> Iterator[Picture]:
         ),
         (
             "The partition found against random ones",
-            "Exchange of the partition found (line, with its 95% interval) and of random "
-            f"partitions (bars), all measured on {measured}: the further left the line, the less "
-            "talk this partition cuts through.",
+            "Exchange of the partition found (line) and of random partitions (bars), all on one "
+            f"sample of {measured}: the further left the line, the less talk this partition cuts "
+            "through. Measured in full, the partition found exchanges "
+            f"{words.bits_in_words(result.exchange.estimate)} bits.",
             plotting.plot_random_partitions(result),
             plotting.describe_random_partitions(result),
             False,

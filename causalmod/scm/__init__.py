@@ -1,7 +1,8 @@
 """The structural causal model: compiled from a network, observed, intervened on."""
 
 from causalmod.scm.compile import compile
-from causalmod.scm.model import Observations, StructuralCausalModel
+from causalmod.scm.model import StructuralCausalModel
+from causalmod.scm.observations import Observations
 from causalmod.scm.units import Units
 
 __all__ = ["Observations", "StructuralCausalModel", "Units", "compile"]

@@ -9,34 +9,28 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from causalmod import compiler
-from causalmod.compiler.inputs import (
-    Inputs,
-    check_model,
-    check_rows_independent,
-    first_run,
-    read_inputs,
-)
 from causalmod.errors import CompileError
 from causalmod.scm.model import StructuralCausalModel
 
 
-def compile(  # the field's word; shadows the builtin only inside this module
-    model: nn.Module, inputs: Inputs, sites: Iterable[str] | None = None
+def compile(
+    model: nn.Module, inputs: compiler.Inputs, sites: Iterable[str] | None = None
 ) -> StructuralCausalModel:
     """Compile a trained network and data into a structural causal model.
 
     Args:
         model: the network, in eval mode. Its parameters are copied; the model is left as it is.
         inputs: a tensor, a tuple of tensors (positional) or a dict (keyword); dimension 0 is rows.
-        sites: names or globs of the tensors that become variables (:attr:`StructuralCausalModel.sites`
-            lists them). By default one per nonlinear step, with the named tensor that it starts
-            from, and the network's inputs and outputs, which are always included.
+            They are copied too.
+        sites: names or globs of the tensors that become variables; the inputs always do. By default
+            one per nonlinear step, with the named tensor that it starts from, every
+            ``nn.Identity`` (a hook point), and the network's outputs.
 
     Raises:
         InputError: the model is in training mode, or the inputs are NaN, infinite, too few, or of a
             shape or dtype that the model does not take.
-        CompileError: the network branches on tensor values, keeps state, mixes rows, or is otherwise
-            impossible to trace; or an activation is NaN or infinite on the data.
+        CompileError: the network branches on tensor values, keeps state, mixes rows, or is
+            otherwise impossible to trace; or an activation is NaN or infinite on the data.
         SelectorError: ``sites`` names no tensor of the network.
 
     Example:
@@ -47,54 +41,97 @@ def compile(  # the field's word; shadows the builtin only inside this module
         >>> torch.equal(scm.observe()["output"], net(torch.eye(2)))
         True
     """
-    check_model(model)
-    args, kwargs, labels = read_inputs(model, inputs)
-    expected = [
-        leaf
-        for leaf in pytree.tree_leaves(first_run(model, args, kwargs))
-        if isinstance(leaf, Tensor)
-    ]
-    check_rows_independent(model, args, kwargs, expected)
-    few = min(4, (args or tuple(kwargs.values()))[0].shape[0])
-    short = {name: value[:few] for name, value in kwargs.items()}
-    traced = compiler.trace(model, tuple(a[:few] for a in args), short, labels)
-    program = compiler.Program(traced, {n: c.clone() for n, c in traced.constants.items()})
-    data = dict(zip(traced.inputs.values(), [*args, *kwargs.values()], strict=True))
-    names = compiler.named_nodes(program)
-    if sites is None:
-        chosen = compiler.default_sites(program)
-    else:
-        ends = set(traced.outputs.values())
-        picked = compiler.chosen_sites(program, names, [sites] if isinstance(sites, str) else sites)
-        chosen = program.in_order({*picked, *(n for n in ends if program.by_row[n])})
-    built = [compiler.build_site(program, node, names[node]) for node in chosen]
-    scm = StructuralCausalModel(
-        program,
-        data,
-        {site.name: site for site in built},
-        {site.name: node for site, node in zip(built, chosen, strict=True)},
-    )
+    compiler.check_model(model)
+    data = compiler.read_inputs(model, inputs)
+    results = pytree.tree_leaves(compiler.first_run(model, data))
+    expected = [leaf for leaf in results if isinstance(leaf, Tensor)]
+    _check_output_rows(expected, data.rows)
+    program = compiler.Program(compiler.trace(model, data))
+    scm = _assemble(program, data, sites)
     _check_activations(scm)
     _check_replay(scm, expected)
+    _check_rows_apart(scm)
     return scm
+
+
+def _assemble(
+    program: compiler.Program, data: compiler.Data, sites: Iterable[str] | None
+) -> StructuralCausalModel:
+    names = compiler.named_nodes(program)
+    lineage = compiler.Lineage(program)
+    if sites is None:
+        chosen = compiler.default_sites(program, lineage)
+    else:
+        wanted = [sites] if isinstance(sites, str) else sites
+        chosen = compiler.chosen_sites(program, names, wanted)
+    outputs = program.trace.outputs
+    unread = [label for label, node in outputs.items() if not program.by_row[node]]
+    if unread:
+        raise CompileError(
+            f"{unread[0]!r} does not have the rows of the data in its first dimension, whatever "
+            "their number; each row must give its own output"
+        )
+    built = {node: compiler.build_site(program, lineage, node, names[node]) for node in chosen}
+    ends = [node for node in dict.fromkeys(outputs.values()) if node not in built]
+    readouts = {node: compiler.build_site(program, lineage, node, names[node]) for node in ends}
+    return StructuralCausalModel(
+        program,
+        dict(zip(program.trace.inputs.values(), data.tensors, strict=True)),
+        {site.name: site for site in built.values()},
+        {site.name: node for node, site in {**built, **readouts}.items()},
+        {site.name: site for site in readouts.values()},
+    )
+
+
+def _check_output_rows(outputs: list[Tensor], rows: int) -> None:
+    for output in outputs:
+        if output.ndim == 0 or output.shape[0] != rows:
+            raise CompileError(
+                f"an output of the model has shape {tuple(output.shape)} for {rows} rows of data; "
+                "each row must give its own output: return tensors whose first dimension is the "
+                "rows"
+            )
 
 
 def _check_activations(scm: StructuralCausalModel) -> None:
     for name, values in scm.observe().items():
         if values.is_floating_point() and not torch.isfinite(values).all():
-            bad = (~torch.isfinite(values)).reshape(values.shape[0], -1).any(-1).nonzero().flatten()
+            bad = compiler.bad_rows(values)
             raise CompileError(
                 f"the activations of site {name!r} are NaN or infinite on {len(bad)} of {scm.rows} "
-                f"rows, first on row {int(bad[0])}; check the weights before it and those rows"
+                f"rows, first on row {bad[0]}; check the weights before it and those rows"
             )
 
 
 def _check_replay(scm: StructuralCausalModel, expected: list[Tensor]) -> None:
-    nodes = scm.program.trace.outputs.values()
-    scm.record(nodes)
-    for node, output in zip(nodes, expected, strict=True):
-        if not torch.equal(scm._recorded[node], output.detach()):
+    for node, output in zip(scm.program.trace.outputs.values(), expected, strict=True):
+        if not torch.equal(scm.recorded(node), output.detach()):
             raise CompileError(
                 "the compiled network does not reproduce the model's own output bit for bit; is "
-                "some operation random or dependent on state outside the inputs?"
+                "some operation random, or dependent on state outside the inputs?"
             )
+
+
+def _check_rows_apart(scm: StructuralCausalModel) -> None:
+    """Check that what a site holds on one row does not depend on the other rows.
+
+    Half of the rows are replaced by copies of the other half, and the other way round; their number
+    stays, so that a difference is no matter of rounding.
+    """
+    rows = torch.arange(scm.rows)
+    for keep in (rows[0::2], rows[1::2]):
+        picked = keep.repeat(2)[: scm.rows]
+        for name, blocks in scm.rerun(picked).items():
+            expected = scm.blocks(name)[picked]
+            if blocks.is_floating_point():
+                scale = expected.abs().amax()
+                slack = torch.finfo(blocks.dtype).eps ** 0.5
+                same = bool(((blocks - expected).abs() <= slack * scale).all())
+            else:
+                same = torch.equal(blocks, expected)
+            if not same:
+                raise CompileError(
+                    f"what site {name!r} holds on one row changes when other rows are replaced (a "
+                    "batch statistic, attention across the batch, randomness?); a structural "
+                    "causal model needs a network that treats rows one by one"
+                )

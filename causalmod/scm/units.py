@@ -24,8 +24,8 @@ class Units:
         sites: the sites that they stand in (tied sites are represented by one).
         site: ``[unit]`` position of each unit's site in ``sites``.
         index: ``[unit]`` position of each unit in its site.
-        layer: ``[unit]`` depth of its site: most steps from an input. Sites side by side (the tracks
-            of a branched network) share a layer.
+        layer: ``[unit]`` depth of its site: most steps from an input. Sites side by side (the
+            tracks of a branched network) share a layer.
         inert: name of each inert unit → why it takes part in nothing.
     """
 
@@ -102,10 +102,10 @@ def _readable(scm: StructuralCausalModel) -> dict[str, Tensor]:
     outputs = set(scm.outputs)
     found: dict[str, Tensor] = {}
     for site in reversed(list(scm.sites)):  # sites stand in the order in which they are computed
-        count = scm.sites[site].count
-        found[site] = torch.full((count,), site in outputs)
+        reached = scm.to_readouts[site] | (site in outputs)
         for (source, target), matrix in scm.edges.items():
             if source == site:
                 live = found[target] & ~scm.constant[target]
-                found[site] = found[site] | (matrix & live).any(1)
+                reached = reached | (matrix & live).any(1)
+        found[site] = reached
     return found

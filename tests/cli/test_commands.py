@@ -72,7 +72,8 @@ def test_options_reach_the_search(instant: dict[str, Any]) -> None:
     assert (instant["k"], instant["seed"], instant["nulls"]) == (3, 5, 4)
     assert instant["budget"] == cm.SearchBudget(evaluations=7)
     assert (instant["estimator"], instant["resolution"]) == ("gaussian", 0.5)
-    assert set(instant["scm"].sites) == {"input", "first", "relu", "output"}
+    assert {"first", "relu"} <= set(instant["scm"].sites)
+    assert "second" not in instant["scm"].sites
 
 
 @pytest.mark.usefixtures("folder", "instant")

@@ -95,7 +95,7 @@ def found(
         "p": 0.05, "null": "permuted weights", "null_scores": (0.7, 0.72, 0.81, 0.95),
         "k": len(names), "curve": {len(names): 0.61}, "exchange": exchange,
         "resolution_curve": {0.3: exchange, 1.0: exchange, 3.0: exchange},
-        "random_exchange": (2.1, 2.3, 2.2, 2.9, 2.4), "held_out": True,
+        "random_exchange": (2.1, 2.3, 2.2, 2.9, 2.4), "compared_exchange": 0.7, "held_out": True,
         "inert": dict(scm.units.inert), "estimator": "gaussian", "evaluations": 12,
         "forward_rows": 3456,
         "provenance": Provenance(7, "a" * 64, "b" * 64, 1.5, {"python": "3.11.9"}),

@@ -46,6 +46,20 @@ class PairwiseBounds(Estimator):
         """See :meth:`Estimator.response`."""
         return mixture_bounds(standardise(responses.double(), self._target_noise), weights)
 
+    def unbiased(self, responses: Tensor) -> Bounds:
+        """See :meth:`Estimator.unbiased`; the halves are read off the distances of the whole."""
+        draws = responses.shape[-2]
+        middle = draws // 2
+        if middle < 2:
+            return self.response(responses)
+        place = torch.arange(draws)
+        halves = [place < middle, (place >= middle) & (place < 2 * middle)]
+        counts = torch.stack([torch.ones(draws, dtype=torch.bool), *halves], dim=1)
+        low, high = _bounds(standardise(responses.double(), self._target_noise), counts)
+        to_figure = torch.tensor([2.0, -0.5, -0.5], dtype=torch.float64)
+        bits = low @ to_figure
+        return Bounds(bits, torch.maximum(bits, high @ to_figure))
+
     def shared(self, source: Tensor, target: Tensor) -> Bounds:
         """See :meth:`Estimator.shared`; noise is added to both sides.
 
@@ -55,9 +69,8 @@ class PairwiseBounds(Estimator):
             raise EstimatorError("fit the estimator with a source to measure what is shared")
         left = standardise(source.double(), self._source_noise)
         right = standardise(target.double(), self._target_noise)
-        low_b, high_b = _bounds(left)
-        low_c, high_c = _bounds(right)
-        low_both, high_both = _bounds(torch.cat([left, right], dim=-1))
+        (low_b, high_b), (low_c, high_c) = _equal_bounds(left), _equal_bounds(right)
+        low_both, high_both = _equal_bounds(torch.cat([left, right], dim=-1))
         # what is shared is also at most the information in either side
         upper = torch.minimum(high_b + high_c - low_both, torch.minimum(high_b, high_c))
         return Bounds(low_b + low_c - high_both, upper)
@@ -78,26 +91,40 @@ def mixture_bounds(scaled: Tensor, weights: Tensor | None = None) -> Bounds:
     Returns:
         Bounds: ``[...]`` bits.
     """
-    return Bounds(*_bounds(scaled, weights))
-
-
-def _bounds(scaled: Tensor, weights: Tensor | None = None) -> _Pair:
     draws = scaled.shape[-2]
-    share = None if weights is None else weights.double() / weights.sum()
+    counts = torch.ones(draws) if weights is None else weights
+    low, high = _bounds(scaled, counts[:, None])
+    return Bounds(low[..., 0], high[..., 0])
+
+
+def _equal_bounds(scaled: Tensor) -> _Pair:
+    bounds = mixture_bounds(scaled)
+    return _Pair(bounds.bits, bounds.bits if bounds.upper is None else bounds.upper)
+
+
+def _bounds(scaled: Tensor, counts: Tensor) -> _Pair:
+    """Bounds ``[..., part]`` for mixtures of the same centres in different numbers.
+
+    Args:
+        scaled: ``[..., draw, coordinate]``.
+        counts: ``[draw, part]`` whole numbers, so that equal centres add up to exactly all of them.
+    """
+    counts = counts.double()
+    draws = scaled.shape[-2]
     flat = scaled.reshape(-1, *scaled.shape[-2:])
     mixtures = max(1, _CHUNK // draws**2)
     rows = max(1, min(draws, _CHUNK // draws))
-    low = torch.empty(flat.shape[:2], dtype=torch.float64)
-    high = torch.empty_like(low)
+    low = torch.zeros(len(flat), counts.shape[1], dtype=torch.float64)
+    high = torch.zeros_like(low)
     for start in range(0, len(flat), mixtures):
         some = slice(start, start + mixtures)
         for first in range(0, draws, rows):
             part = slice(first, first + rows)
             kernel = _squared_distances(flat[some, part], flat[some]).mul_(-1 / 8).exp_()
-            low[some, part] = _log_mean(kernel, share)
-            high[some, part] = _log_mean(kernel.square_().square_(), share)  # exp(-d^2 / 2)
+            low[some] -= _log_means(kernel, counts, part)
+            high[some] -= _log_means(kernel.square_().square_(), counts, part)  # exp(-d^2 / 2)
     lead = scaled.shape[:-2]
-    return _Pair(_mean(low, share).reshape(lead), _mean(high, share).reshape(lead))
+    return _Pair(low.reshape(*lead, -1), high.reshape(*lead, -1))
 
 
 def _squared_distances(some: Tensor, every: Tensor) -> Tensor:
@@ -114,10 +141,8 @@ def _squared_distances(some: Tensor, every: Tensor) -> Tensor:
     return found.add_(some.square().sum(-1, keepdim=True)).clamp_min_(0)
 
 
-def _log_mean(kernel: Tensor, share: Tensor | None) -> Tensor:
-    mean = kernel.mean(-1) if share is None else kernel @ share
-    return mean.clamp_max_(1).log2_()
-
-
-def _mean(values: Tensor, share: Tensor | None) -> Tensor:
-    return -(values.mean(-1) if share is None else values @ share) + 0.0
+def _log_means(kernel: Tensor, counts: Tensor, rows: slice) -> Tensor:
+    """``sum_i p_i log2 sum_j p_j k_ij`` over some rows, with ``p`` the shares in each part."""
+    total = counts.sum(0)
+    means = (kernel @ counts / total).clamp_(1e-300, 1)  # rows outside a part have no weight in it
+    return (means.log2_() * counts[rows]).sum(-2) / total

@@ -1,0 +1,73 @@
+"""Facts about variables that follow from what was observed, and the graph that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from causalmod.variables import Site
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+EXOGENOUS = "U"
+_SAME = 1e-6  # relative range under which a unit counts as constant
+_SCALE_FLOOR = 1e-3  # of the site's median standard deviation
+
+
+def is_constant(blocks: Tensor) -> Tensor:
+    """Tell which variables take one value only.
+
+    Args:
+        blocks: ``[rows, variable, coordinate]``.
+
+    Returns:
+        Tensor: bool ``[variable]``.
+    """
+    low, high = blocks.amin(0), blocks.amax(0)
+    if not blocks.is_floating_point():
+        return (high == low).all(-1).cpu()
+    return ((high - low) <= _SAME * torch.maximum(low.abs(), high.abs())).all(-1).cpu()
+
+
+def spread(blocks: Tensor) -> Tensor:
+    """Standard deviations with a floor.
+
+    Args:
+        blocks: ``[rows, variable, coordinate]``.
+
+    Returns:
+        Tensor: float64 ``[variable, coordinate]``.
+    """
+    found = blocks.double().std(0, unbiased=False)
+    varying = found[found > 0]
+    floor = _SCALE_FLOOR * float(varying.median()) if varying.numel() else 1.0
+    return found.clamp_min(floor)
+
+
+def causal_graph(
+    sites: Mapping[str, Site], driven: Iterable[str], edges: Mapping[tuple[str, str], Tensor]
+) -> nx.DiGraph:
+    """Draw variables, the exogenous ``U`` and structural edges as a networkx graph.
+
+    Args:
+        sites: site name → site.
+        driven: the variables that are read off the data row, and so are children of ``U``.
+        edges: (source site, target site) → bool ``[source variable, target variable]``.
+    """
+    import networkx as nx
+
+    graph: nx.DiGraph = nx.DiGraph()
+    graph.add_node(EXOGENOUS, exogenous=True)
+    for site in sites.values():
+        for index, name in enumerate(site.variables):
+            graph.add_node(name, site=site.name, index=index, exogenous=False)
+    graph.add_edges_from((EXOGENOUS, variable, {"structural": True}) for variable in driven)
+    for (source, target), matrix in edges.items():
+        start, end = sites[source].variables, sites[target].variables
+        pairs = matrix.nonzero().tolist()
+        graph.add_edges_from((start[i], end[j], {"structural": True}) for i, j in pairs)
+    return graph

@@ -1,0 +1,258 @@
+"""Mechanisms: a network on its data, recorded once, and replayed from any site to any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from causalmod import compiler
+from causalmod.interventions import Assignment
+from causalmod.scm import facts
+from causalmod.variables import Site
+
+
+class Mechanisms:
+    """The machinery under a structural causal model: what was observed, and what follows from it.
+
+    Args:
+        program: the operations of the network.
+        data: input node → data.
+        sites: site name → site, in the order of the network.
+        nodes: name of a site or readout → node.
+        readouts: the network's outputs that are no sites, by name; they are observed all the same.
+        assignments: the interventions made so far.
+
+    Attributes:
+        sites: site name → site, in the order of the network.
+    """
+
+    def __init__(
+        self,
+        program: compiler.Program,
+        data: Mapping[str, Tensor],
+        sites: Mapping[str, Site],
+        nodes: Mapping[str, str],
+        readouts: Mapping[str, Site],
+        assignments: tuple[Assignment, ...] = (),
+    ) -> None:
+        self._program = program
+        self._data = dict(data)
+        self.sites = dict(sites)
+        self._nodes = dict(nodes)
+        self._readouts = dict(readouts)
+        self._assignments = assignments
+        self._recorded: dict[str, Tensor] = {}
+        self._site_at = {self._nodes[name]: name for name in self.sites}
+
+    # --- what was observed ----------------------------------------------------------------------
+
+    @property
+    def rows(self) -> int:
+        """Number of rows of data."""
+        return next(iter(self._data.values())).shape[0]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the input sites."""
+        return tuple(name for name, site in self.sites.items() if site.op == "input")
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the readouts: the network's outputs, whether or not they are variables."""
+        at = {node: name for name, node in self._nodes.items()}
+        return tuple(dict.fromkeys(at[node] for node in self._program.trace.outputs.values()))
+
+    @property
+    def program(self) -> compiler.Program:
+        """The replayable operations behind this model."""
+        return self._program
+
+    def record(self, nodes: Iterable[str]) -> None:
+        """Compute and keep the values of graph nodes on all rows."""
+        missing = [node for node in dict.fromkeys(nodes) if node not in self._recorded]
+        if missing:
+            known = {**self._data, **self._recorded}
+            start = {n: known[n] for n in self._program.needs(missing, known.__contains__)}
+            made = {n: p for n, p in self._patches(None).items() if n not in self._recorded}
+            self._recorded.update(self._program.run(start, missing, made, rows=self.rows))
+
+    def recorded(self, node: str) -> Tensor:
+        """Return the value of a graph node on all rows."""
+        self.record([node])
+        return self._recorded[node]
+
+    def blocks(self, name: str) -> Tensor:
+        """Return a site's recorded activations as ``[rows, variable, coordinate]``."""
+        return self._site(name).split(self.recorded(self._nodes[name]))
+
+    def site_at(self, node: str) -> str | None:
+        """Return the name of the site at a graph node, if it is one."""
+        return self._site_at.get(node)
+
+    def _site(self, name: str) -> Site:
+        return self.sites[name] if name in self.sites else self._readouts[name]
+
+    def _keep_what_stays(self, before: Mechanisms) -> None:
+        """Take over from an earlier model what the interventions since then do not change."""
+        made = self._assignments[len(before._assignments) :]
+        changed = {self._nodes[each.site] for each in made}
+        changed |= {n for node in changed for n in self._program.descendants(node)}
+        self._recorded = {n: v for n, v in before._recorded.items() if n not in changed}
+
+    # --- replay ---------------------------------------------------------------------------------
+
+    def replay(
+        self,
+        rows: Tensor,
+        patches: Mapping[str, compiler.Patch],
+        wanted: Iterable[str] | None = None,
+        clamp: bool = True,
+        free: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Run part of the network on data rows with changes at some sites.
+
+        Only what the patches may change is computed again. A matrix product may round otherwise for
+        another number of rows, so figures agree with the recorded ones to rounding, and bit for bit
+        when ``rows`` are all rows in order.
+
+        Args:
+            rows: numbers of data rows, one per run; repeats are fine.
+            patches: site → function of its natural blocks ``[run, variable, coordinate]``.
+            wanted: sites to return; all, and the readouts, by default.
+            clamp: hold units that are constant on the data at their constant.
+            free: site → positions of variables that are not clamped all the same.
+
+        Returns:
+            dict: site → blocks ``[run, variable, coordinate]``.
+        """
+        wanted = list(self._nodes if wanted is None else wanted)
+        steps = {self._nodes[name]: [self._on_node(name, patch)] for name, patch in patches.items()}
+        moved: set[str] = set()
+        for node in steps:
+            moved |= self._program.descendants(node)
+        if clamp:
+            for name, constant in self.constant.items():
+                held = constant.clone()
+                held[(free or {}).get(name, [])] = False
+                if self._nodes[name] in moved and bool(held.any()):
+                    steps.setdefault(self._nodes[name], []).insert(0, self._clamp(name, held))
+        for node, patch in self._patches(rows).items():
+            if node in moved:
+                steps.setdefault(node, []).insert(0, patch)
+        targets = [self._nodes[name] for name in wanted]
+        program = self._program
+        ends = program.needs(targets, lambda n: n not in moved and program.by_row[n])
+        self.record(ends)
+        known = {node: _take(self._recorded[node], rows) for node in ends}
+        changes = {node: _compose(made) for node, made in steps.items()}
+        values = program.run(known, targets, changes, rows=len(rows))
+        return {name: self._site(name).split(values[self._nodes[name]]) for name in wanted}
+
+    def rerun(self, rows: Tensor) -> dict[str, Tensor]:
+        """Run the whole network on data rows: site or readout → blocks, one run per row."""
+        data = {node: value[rows] for node, value in self._data.items()}
+        targets = list(self._nodes.values())
+        values = self._program.run(data, targets, self._patches(rows), rows=len(rows))
+        return {name: self._site(name).split(values[node]) for name, node in self._nodes.items()}
+
+    def _patches(self, rows: Tensor | None) -> dict[str, compiler.Patch]:
+        by_site: dict[str, list[Assignment]] = {}
+        for made in self._assignments:
+            by_site.setdefault(made.site, []).append(made)
+        return {
+            self._nodes[name]: self._on_node(name, chain(made, rows))
+            for name, made in by_site.items()
+        }
+
+    def _on_node(self, name: str, change: compiler.Patch) -> compiler.Patch:
+        site = self._site(name)
+        return lambda value: site.join(change(site.split(value)))
+
+    def _clamp(self, name: str, held: Tensor) -> compiler.Patch:
+        value = self.blocks(name)[:1]
+        mask = held[None, :, None].to(value.device)
+        return self._on_node(name, lambda blocks: torch.where(mask, value, blocks))
+
+    # --- facts about the variables --------------------------------------------------------------
+
+    @cached_property
+    def constant(self) -> dict[str, Tensor]:
+        """Site → bool ``[variable]``: does it take one value only (within 1e-6 relative)?"""
+        return {name: facts.is_constant(self.blocks(name)) for name in self.sites}
+
+    @cached_property
+    def scales(self) -> dict[str, Tensor]:
+        """Site → standard deviation ``[variable, coordinate]`` on the data, with a floor.
+
+        The floor is 1e-3 of the median over the site's varying units: a unit that hardly moves
+        must not be measured with a microscope.
+        """
+        return {name: facts.spread(self.blocks(name)) for name in self.sites}
+
+    @cached_property
+    def edges(self) -> dict[tuple[str, str], Tensor]:
+        """(source site, target site) → bool ``[source variable, target variable]``, structural.
+
+        A variable that an intervention has set listens to none.
+        """
+        return self._influence[0]
+
+    @property
+    def to_readouts(self) -> dict[str, Tensor]:
+        """Site → bool ``[variable]``: may it reach an output that is no site, through no site?"""
+        return self._influence[1]
+
+    @cached_property
+    def _influence(self) -> tuple[dict[tuple[str, str], Tensor], dict[str, Tensor]]:
+        edges: dict[tuple[str, str], Tensor] = {}
+        read: dict[str, Tensor] = {}
+        ends = {name: self._nodes[name] for name in self._readouts}
+        nodes = {name: self._nodes[name] for name in self.sites}
+        for source in self.sites:
+            found, read[source] = compiler.direct_edges(
+                self._program, self.sites, nodes, source, ends
+            )
+            edges.update({(source, target): matrix for target, matrix in found.items()})
+        for made in self._assignments:
+            for (_, target), matrix in edges.items():
+                if target == made.site and not made.is_soft:
+                    matrix[:, made.index] = False
+        return edges, read
+
+    @cached_property
+    def representative(self) -> dict[str, str]:
+        """Site → the site that stands for it in partitions (its activation, as a rule)."""
+        return compiler.representatives(self._program, {n: self._nodes[n] for n in self.sites})
+
+
+def chain(assignments: Sequence[Assignment], rows: Tensor | None) -> compiler.Patch:
+    """Return one change that makes several assignments to a site, in order."""
+
+    def change(blocks: Tensor) -> Tensor:
+        for made in assignments:
+            blocks = made.apply(blocks, rows)
+        return blocks
+
+    return change
+
+
+def _compose(patches: Sequence[compiler.Patch]) -> compiler.Patch:
+    def change(value: Tensor) -> Tensor:
+        for patch in patches:
+            value = patch(value)
+        return value
+
+    return change
+
+
+def _take(value: Tensor, rows: Tensor) -> Tensor:
+    """Select rows, keeping the order of dimensions in memory, on which bits may depend."""
+    rows = rows.to(value.device)
+    if value.is_contiguous():
+        return value.index_select(0, rows)
+    order = sorted(range(value.ndim), key=value.stride, reverse=True)
+    picked = value.permute(order).index_select(order.index(0), rows)
+    return picked.permute([order.index(axis) for axis in range(value.ndim)])
