@@ -93,7 +93,7 @@ sent = cm.information(scm, left, right, "interventional", estimator="gaussian")
 given_all = cm.information(scm, left, right, "conditional")
 for figure in (shared, sent, given_all):
     print(figure)
-assert shared.low > 1.0
+assert shared.low > 0.3
 assert shared.p == 0.05
 assert sent.bits == 0.0
 assert given_all.bits == 0.0
@@ -106,9 +106,13 @@ assert given_all.high == 0.0
 # them. A minimum over many partitions is small by luck alone, so the score is calibrated: the same
 # search runs on 19 null networks, whose weights are permuted. 1 means no communication at all, 0 no
 # better than chance. The search sees one half of the rows, the figures come from the other.
+#
+# A continuous signal carries the more bits the more finely it is read, so every figure has a
+# *resolution*: the noise scale, in standard deviations. At 2 the dense network's exchange stays
+# within what a few hundred draws can tell apart.
 
 # %%
-found = cm.modularity(scm, seed=0)
+found = cm.modularity(scm, resolution=2.0, seed=0)
 print(found)
 labels = [found.partition.labels[unit] for unit in scm.units.names]
 assert adjusted_rand_score([truth[unit] for unit in scm.units.names], labels) == 1.0
@@ -118,16 +122,16 @@ assert found.p == 0.05
 
 # %%
 dense_scm = cm.compile(dense.model, dense.inputs)
-dense_found = cm.modularity(dense_scm, seed=0)
+dense_found = cm.modularity(dense_scm, resolution=2.0, seed=0)
 print(dense_found)
-assert dense_found.exchange.bits > 2
+assert dense_found.exchange.estimate.low > 1.5
+assert dense_found.exchange.estimate.upper_high < 9
 assert dense_found.score < 0.3
 assert dense_found.p > 0.05
 
 # %% [markdown]
-# The exchange of a continuous signal depends on how finely it is read. So the figure comes with its
-# resolution (the noise scale in standard deviations) and as a pair of bounds, and the whole curve
-# is one attribute away.
+# A figure of a group is a pair of bounds, each with its interval; where the draws are too few to
+# tell it says so and gives no interval. The curve over resolutions is one attribute away.
 
 # %%
 for resolution, exchange in dense_found.resolution_curve.items():
@@ -146,7 +150,7 @@ assert upper == sorted(upper, reverse=True)  # the coarser the reading, the fewe
 q = MEASURES.get("newman")(scm, found.partition)
 mutual = MEASURES.get("mutual_information")(scm, found.partition)
 print(f"wired apart: Newman's Q {q:.2f}, mutual information {mutual:.2f} bits, exchange 0 bits")
-assert mutual > 1.0
+assert mutual > 0.3
 
 # %% [markdown]
 # ## See it

@@ -63,7 +63,8 @@ def demo(
     from causalmod.cli.demo import study_two_digits
     from causalmod.cli.job import Job, Settings
 
-    settings = Settings(seed=seed, budget=budget, nulls=nulls)
+    # coarse enough that the dense network's exchange does not pass what 256 draws can tell apart
+    settings = Settings(seed=seed, budget=budget, nulls=nulls, resolution=2.0)
     with Job("demo", out, "Two digits side by side", settings, as_json, force) as job:
         study_two_digits(job)
     raise typer.Exit(job.exit_code)

@@ -212,6 +212,7 @@ def _batch_norm(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) ->
 
 
 def _copy(spread: _Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
+    """Only the second argument counts: the first is overwritten."""
     source = node.args[1]
     if isinstance(source, fx.Node) and source.name in patterns:
         return patterns[source.name].expand(spread.shape(node))
@@ -309,6 +310,7 @@ def _main(node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
 
 _RULES: dict[str, Rule] = {
     "copy": _copy,
+    "fill": _copy,
     "layer_norm": _layer_norm,
     "rms_norm": _layer_norm,
     "glu": _glu,

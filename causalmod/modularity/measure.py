@@ -138,25 +138,32 @@ class _State:
 
     def _exchange(self, resolution: float, draws: int | None = None) -> Exchange:
         return exchange(
-            self.scm, self.partition, estimator=self.reporting, resolution=resolution,
-            rows=self.settings.reported, seed=self.settings.seed + 3,
+            self.scm,
+            self.partition,
+            estimator=self.reporting,
+            resolution=resolution,
+            draws=draws,
+            rows=self.settings.reported,
+            seed=self.settings.seed + 3,
             held_out=self.settings.held_out,
             memory=self.settings.budget.memory,
-        )  # fmt: skip
+        )
 
     def measure(self, tell: Progress) -> None:
         """Measure the exchange of the partition, at several resolutions, and of random ones."""
-        steps = len(RESOLUTIONS) + 2
+        main = self.settings.resolution
+        scales = [] if self.settings.exact else sorted({*RESOLUTIONS, main})
+        steps = len(scales) + 2
         tell("measure", 0, steps)
-        self.exchange = self._exchange(self.settings.resolution)
-        scales = () if self.settings.exact else RESOLUTIONS
+        self.exchange = self._exchange(main)
         for number, resolution in enumerate(scales):
             tell("measure", number + 1, steps)
-            same = resolution == self.settings.resolution
             with warnings.catch_warnings():  # that a finer reading saturates stands in the curve
                 warnings.simplefilter("ignore", CausalmodWarning)
                 self.curve[resolution] = (
-                    self.exchange if same else self._exchange(resolution, _CURVE_DRAWS)
+                    self.exchange
+                    if resolution == main
+                    else self._exchange(resolution, _CURVE_DRAWS)
                 )
         tell("measure", steps - 1, steps)
         self.least, self.random = random_exchanges(

@@ -21,10 +21,11 @@ _INERT_IN_ROW = 12
 
 @dataclass(frozen=True)
 class Layout:
-    """Positions and connections; heights from 0 to 1, one column per site.
+    """Positions and connections; heights from 0 to 1, one column per layer.
 
     Attributes:
-        columns: sites from left to right; the network's inputs share the first column.
+        columns: names of the sites in each column; the network's inputs share the first one, and so
+            do sites that stand side by side in the network.
         sizes: number of variables in each column.
         position: variable → (column, height); inert units stand in rows under their column.
         module: live unit → place of its module in the partition.
@@ -61,13 +62,14 @@ def lay_out(
     inputs = [variable for site in scm.inputs for variable in scm.sites[site].variables]
     known = {*module, *inputs}
     edges = [e for e in _connections(scm, strength) if e[0] in known and e[1] in module]
-    columns = [list(scm.sites[site].variables) for site in scm.units.sites]
+    layers = _layers(scm)
+    columns = [[v for site in layer for v in scm.sites[site].variables] for layer in layers]
     shift = 1 if inputs else 0
     live, spacing = _live_positions(columns, module, len(partition), shift)
     inert = [variable for column in columns for variable in column if variable in scm.units.inert]
     ordered = _by_receiver(inputs, module, edges)
     return Layout(
-        columns=[*([", ".join(scm.inputs)] if inputs else []), *scm.units.sites],
+        columns=[*([", ".join(scm.inputs)] if inputs else []), *map(", ".join, layers)],
         sizes=[*([len(inputs)] if inputs else []), *(len(column) for column in columns)],
         position={
             **live,
@@ -83,6 +85,17 @@ def lay_out(
         spacing=spacing,
         edges=edges,
     )
+
+
+def _layers(scm: StructuralCausalModel) -> list[list[str]]:
+    """Sites of the units, those of one depth together; one without live units stays by the last."""
+    found: dict[int, list[str]] = {}
+    depth = 0
+    for place, site in enumerate(scm.units.sites):
+        units = scm.units.at(place)
+        depth = int(scm.units.layer[units[0]]) if len(units) else depth
+        found.setdefault(depth, []).append(site)
+    return [found[depth] for depth in sorted(found)]
 
 
 def _centred(rank: int, count: int, step: float, middle: float = 0.5) -> float:

@@ -220,3 +220,23 @@ def test_saturated_points_are_hollow(scm: StructuralCausalModel) -> None:
         line.get_markerfacecolor() for line in figure.axes[0].lines if line.get_marker() == "o"
     ]
     assert fills == ["#ffffff", "#0072b2"]
+
+
+def test_sites_side_by_side_share_a_column() -> None:
+    class Tracks(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right = torch.nn.Linear(2, 3), torch.nn.Linear(2, 3)
+            self.read = torch.nn.Linear(6, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.read(torch.tanh(torch.cat([self.left(x), self.right(x)], 1)))
+
+    from causalmod.scm import compile
+
+    rows = torch.rand(30, 2, generator=torch.Generator().manual_seed(0))
+    scm = compile(Tracks().eval(), rows, sites=["left", "right", "read"])
+    made = lay_out(scm, split(scm, ("a", "b")))
+    assert made.columns == ["input", "left, right", "output"]
+    assert made.sizes == [2, 6, 2]
+    assert made.position["left[0]"][0] == made.position["right[0]"][0] == 1.0

@@ -48,17 +48,12 @@ class PairwiseBounds(Estimator):
 
     def unbiased(self, responses: Tensor) -> Bounds:
         """See :meth:`Estimator.unbiased`; the halves are read off the distances of the whole."""
-        draws = responses.shape[-2]
-        middle = draws // 2
-        if middle < 2:
+        if responses.shape[-2] < 4:
             return self.response(responses)
-        place = torch.arange(draws)
-        halves = [place < middle, (place >= middle) & (place < 2 * middle)]
-        counts = torch.stack([torch.ones(draws, dtype=torch.bool), *halves], dim=1)
-        low, high = _bounds(standardise(responses.double(), self._target_noise), counts)
-        to_figure = torch.tensor([2.0, -0.5, -0.5], dtype=torch.float64)
-        bits = low @ to_figure
-        return Bounds(bits, torch.maximum(bits, high @ to_figure))
+        halves = _Halves(responses.shape[-2])
+        low, high = _bounds(standardise(responses.double(), self._target_noise), halves)
+        bits = low @ halves.to_figure
+        return Bounds(bits, torch.maximum(bits, high @ halves.to_figure))
 
     def shared(self, source: Tensor, target: Tensor) -> Bounds:
         """See :meth:`Estimator.shared`; noise is added to both sides.
@@ -69,16 +64,52 @@ class PairwiseBounds(Estimator):
             raise EstimatorError("fit the estimator with a source to measure what is shared")
         left = standardise(source.double(), self._source_noise)
         right = standardise(target.double(), self._target_noise)
-        (low_b, high_b), (low_c, high_c) = _equal_bounds(left), _equal_bounds(right)
-        low_both, high_both = _equal_bounds(torch.cat([left, right], dim=-1))
+        parts = _Parts(len(left))
+        b, c = _bounds(left, parts), _bounds(right, parts)
+        both = _bounds(torch.cat([left, right], dim=-1), parts)
         # what is shared is also at most the information in either side
-        upper = torch.minimum(high_b + high_c - low_both, torch.minimum(high_b, high_c))
-        return Bounds(low_b + low_c - high_both, upper)
+        upper = torch.minimum(b.high + c.high - both.low, torch.minimum(b.high, c.high))
+        return Bounds((b.low + c.low - both.high)[0], upper[0])
 
 
 class _Pair(NamedTuple):
     low: Tensor
     high: Tensor
+
+
+class _Parts:
+    """All draws, in given numbers. Whole numbers: equal centres add up to exactly all of them."""
+
+    def __init__(self, draws: int, counts: Tensor | None = None) -> None:
+        self._equal = counts is None
+        self.counts = torch.ones(draws, 1) if counts is None else counts[:, None]
+        self.counts = self.counts.double()
+
+    def sums(self, kernel: Tensor) -> Tensor:
+        """``[..., i, j]`` summed over ``j`` in each part: ``[..., i, part]``."""
+        return kernel.sum(-1, keepdim=True) if self._equal else kernel @ self.counts
+
+
+class _Halves(_Parts):
+    """All draws, the first half of them, the second half."""
+
+    #: ``2 e(all) - (e(first) + e(second)) / 2``
+    to_figure = torch.tensor([2.0, -0.5, -0.5], dtype=torch.float64)
+
+    def __init__(self, draws: int) -> None:
+        super().__init__(draws)
+        self._middle = draws // 2
+        halves = torch.zeros(draws, 2, dtype=torch.float64)
+        halves[: self._middle, 0] = 1.0
+        halves[self._middle : 2 * self._middle, 1] = 1.0
+        self.counts = torch.cat([self.counts, halves], dim=1)
+
+    def sums(self, kernel: Tensor) -> Tensor:
+        middle = self._middle
+        first = kernel[..., :middle].sum(-1)
+        second = kernel[..., middle : 2 * middle].sum(-1)
+        rest = kernel[..., 2 * middle :].sum(-1)
+        return torch.stack([first + second + rest, first, second], dim=-1)
 
 
 def mixture_bounds(scaled: Tensor, weights: Tensor | None = None) -> Bounds:
@@ -91,38 +122,25 @@ def mixture_bounds(scaled: Tensor, weights: Tensor | None = None) -> Bounds:
     Returns:
         Bounds: ``[...]`` bits.
     """
-    draws = scaled.shape[-2]
-    counts = torch.ones(draws) if weights is None else weights
-    low, high = _bounds(scaled, counts[:, None])
+    low, high = _bounds(scaled, _Parts(scaled.shape[-2], weights))
     return Bounds(low[..., 0], high[..., 0])
 
 
-def _equal_bounds(scaled: Tensor) -> _Pair:
-    bounds = mixture_bounds(scaled)
-    return _Pair(bounds.bits, bounds.bits if bounds.upper is None else bounds.upper)
-
-
-def _bounds(scaled: Tensor, counts: Tensor) -> _Pair:
-    """Bounds ``[..., part]`` for mixtures of the same centres in different numbers.
-
-    Args:
-        scaled: ``[..., draw, coordinate]``.
-        counts: ``[draw, part]`` whole numbers, so that equal centres add up to exactly all of them.
-    """
-    counts = counts.double()
+def _bounds(scaled: Tensor, parts: _Parts) -> _Pair:
+    """Bounds ``[..., part]`` for mixtures of some of the centres ``[..., draw, coordinate]``."""
     draws = scaled.shape[-2]
     flat = scaled.reshape(-1, *scaled.shape[-2:])
     mixtures = max(1, _CHUNK // draws**2)
     rows = max(1, min(draws, _CHUNK // draws))
-    low = torch.zeros(len(flat), counts.shape[1], dtype=torch.float64)
+    low = torch.zeros(len(flat), parts.counts.shape[1], dtype=torch.float64)
     high = torch.zeros_like(low)
     for start in range(0, len(flat), mixtures):
         some = slice(start, start + mixtures)
         for first in range(0, draws, rows):
             part = slice(first, first + rows)
             kernel = _squared_distances(flat[some, part], flat[some]).mul_(-1 / 8).exp_()
-            low[some] -= _log_means(kernel, counts, part)
-            high[some] -= _log_means(kernel.square_().square_(), counts, part)  # exp(-d^2 / 2)
+            low[some] -= _log_means(kernel, parts, part)
+            high[some] -= _log_means(kernel.square_().square_(), parts, part)  # exp(-d^2 / 2)
     lead = scaled.shape[:-2]
     return _Pair(low.reshape(*lead, -1), high.reshape(*lead, -1))
 
@@ -141,8 +159,8 @@ def _squared_distances(some: Tensor, every: Tensor) -> Tensor:
     return found.add_(some.square().sum(-1, keepdim=True)).clamp_min_(0)
 
 
-def _log_means(kernel: Tensor, counts: Tensor, rows: slice) -> Tensor:
+def _log_means(kernel: Tensor, parts: _Parts, rows: slice) -> Tensor:
     """``sum_i p_i log2 sum_j p_j k_ij`` over some rows, with ``p`` the shares in each part."""
-    total = counts.sum(0)
-    means = (kernel @ counts / total).clamp_(1e-300, 1)  # rows outside a part have no weight in it
-    return (means.log2_() * counts[rows]).sum(-2) / total
+    total = parts.counts.sum(0)
+    means = (parts.sums(kernel) / total).clamp_(1e-300, 1)  # no row may weigh in with log 0 = -inf
+    return (means.log2_() * parts.counts[rows]).sum(-2) / total

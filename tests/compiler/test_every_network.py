@@ -1,0 +1,158 @@
+"""What holds for every network, checked by plain forward hooks and by running it."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import causalmod as cm
+from tests.compiler.networks import BUILDERS, built, call, compiled, hooked, laid_open, outputs
+
+NETWORKS = pytest.mark.parametrize("name", BUILDERS)
+
+
+def shifted(values: Tensor) -> Tensor:
+    """Some other values of the same dtype."""
+    if values.is_floating_point():
+        return values.roll(1, 0) + 1
+    return values.roll(1, 0)
+
+
+@NETWORKS
+def test_outputs_are_the_networks_own_bit_for_bit(name: str) -> None:
+    expected = outputs(call(*built(name)))
+    observed = compiled(name).observe()
+    assert set(expected) <= {*observed} | {a for s in compiled(name).sites.values() for a in s.aliases}
+    for label, value in expected.items():
+        assert torch.equal(observed[label], value)
+        assert observed[label].dtype == value.dtype
+
+
+@NETWORKS
+def test_every_modules_output_is_what_a_forward_hook_sees(name: str) -> None:
+    seen, _ = hooked(*built(name))
+    observed = laid_open(name).observe()
+    compared = [path for path in seen if path in observed]
+    if list(built(name)[0].children()):
+        assert compared
+    for path in compared:
+        if path not in laid_open(name).outputs:  # a module may be called output
+            assert torch.equal(observed[path], seen[path]), path
+
+
+@NETWORKS
+def test_setting_what_was_changes_nothing(name: str) -> None:
+    scm = compiled(name)
+    before = scm.observe()
+    for site in scm.sites:
+        for value in (before[site], lambda natural: natural):
+            after = scm.do({site: value}).observe()
+            assert all(torch.equal(after[other], before[other]) for other in before), site
+
+
+@NETWORKS
+def test_an_intervention_is_what_a_forward_hook_does(name: str) -> None:
+    scm = laid_open(name)
+    model, inputs = built(name)
+    natural, _ = hooked(model, inputs)
+    tried = [p for p in natural if p in scm.sites and p not in scm.outputs]
+    for path in tried:
+        value = shifted(natural[path])
+        _, expected = hooked(model, inputs, {path: lambda _, value=value: value.clone()})
+        after = scm.do({path: value}).observe()
+        for label, output in expected.items():
+            assert torch.equal(after[label], output), path
+
+
+@NETWORKS
+def test_rows_can_be_replayed_alone(name: str) -> None:
+    """Other numbers of rows may round otherwise, but nothing more."""
+    scm = compiled(name)
+    site = next(iter(scm.sites.values())).name
+    changed = scm.do({site: shifted}).observe()
+    found = scm.counterfactual({site: changed[site][[4, 1, 1]]}, rows=[4, 1, 1])
+    assert list(found) == list(changed)
+    for other, values in found.items():
+        expected = changed[other][[4, 1, 1]]
+        assert values.dtype == expected.dtype
+        loose = 0.05 if values.dtype == torch.bfloat16 else 1e-5
+        torch.testing.assert_close(values, expected, rtol=loose, atol=loose)
+
+
+@NETWORKS
+def test_replay_on_all_rows_gives_the_recorded_bits(name: str) -> None:
+    scm = compiled(name)
+    rows = torch.arange(scm.rows)
+    for source in scm.inputs:
+        blocks = scm.replay(rows, {source: lambda blocks: blocks.clone()}, clamp=False)
+        assert all(torch.equal(blocks[site], scm.blocks(site)) for site in scm.sites)
+
+
+@NETWORKS
+def test_every_direct_influence_is_an_edge(name: str) -> None:
+    """Move one variable, hold every other one, and look at whose natural value moves."""
+    scm = laid_open(name)
+    rows = torch.arange(scm.rows)
+    for source, site in scm.sites.items():
+        for index in range(site.count):
+            natural: dict[str, Tensor] = {}
+
+            def patch(name: str, moved: tuple[str, int]) -> cm.compiler.Patch:  # type: ignore
+                def change(blocks: Tensor) -> Tensor:
+                    natural[name] = blocks
+                    held = scm.blocks(name).clone()
+                    if name == moved[0]:
+                        held[:, moved[1]] = shifted(held[:, moved[1]])
+                    return held
+
+                return change
+
+            scm.replay(rows, {n: patch(n, (source, index)) for n in scm.sites}, clamp=False)
+            for target in scm.sites:
+                if target == source:
+                    continue
+                moved = (natural[target] != scm.blocks(target)).any(-1).any(0)
+                edges = scm.edges.get((source, target), torch.zeros(site.count, len(moved)) > 0)
+                assert not (moved & ~edges[index]).any(), (source, index, target)
+
+
+@NETWORKS
+def test_the_graph_has_no_cycles_and_starts_at_the_data(name: str) -> None:
+    import networkx as nx
+
+    scm = compiled(name)
+    assert nx.is_directed_acyclic_graph(scm.graph)
+    assert set(scm.graph.nodes) == {"U", *scm.variables}
+    inputs = {v for site in scm.inputs for v in scm.sites[site].variables}
+    assert set(scm.graph.successors("U")) == inputs
+
+
+@NETWORKS
+def test_the_model_is_left_as_it_was(name: str) -> None:
+    model, inputs = built(name)
+    model = copy.deepcopy(model)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    flags = [p.requires_grad for p in model.parameters()]
+    generator = torch.get_rng_state()
+    scm = cm.compile(model, inputs)
+    assert torch.equal(torch.get_rng_state(), generator)
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
+    assert flags == [p.requires_grad for p in model.parameters()]
+    assert not any(m._forward_hooks for m in model.modules())
+    kept = scm.observe()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1)  # train on: the causal model must not notice
+    fresh = scm.do({next(iter(scm.sites)): lambda natural: natural}).observe()
+    assert all(torch.equal(fresh[site], kept[site]) for site in kept)
+
+
+def test_the_check_by_hooks_can_fail() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.ReLU())
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    seen, _ = hooked(model.eval(), x)
+    _, changed = hooked(model, x, {"0": lambda value: value + 1})
+    assert not torch.equal(seen["1"], changed["output"])
