@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union, cast
 
 from causalmod.errors import InputError
+from causalmod.variables import Site, Variable
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from causalmod.variables import Site
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def resample(seed: int, joint: bool = True) -> Resample:
 
 
 Value = Union[float, int, bool, "Tensor", Resample, Callable[["Tensor"], "Tensor"]]
-Interventions = Mapping[str, Value]
+Interventions = Mapping[str, Value] | Mapping[Variable, Value]
 Change = Callable[["Tensor"], "Tensor"]
 
 
@@ -149,7 +148,8 @@ def _blocks(selector: str, site: Site, index: Tensor, value: Tensor, rows: int) 
             return value.reshape(lead, 1, 1).expand(lead, *shape)
         if inner == _part_shape(site, len(index)):
             return _axis_first(site, value).reshape(lead, *shape)
-        if inner in {shape, (shape[0], 1)} or (shape[0] == 1 and inner == _one_shape(site)):
+        alone = {_one_shape(site), shape[1:]} if shape[0] == 1 else set()
+        if inner in {shape, (shape[0], 1), *alone}:
             return value.reshape(lead, shape[0], -1).expand(lead, *shape)
         if inner == shape[:1]:
             return value.reshape(lead, shape[0], 1).expand(lead, *shape)

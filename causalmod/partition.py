@@ -36,7 +36,7 @@ class Partition:
 
     __slots__ = ("_labels", "_modules")
 
-    def __init__(self, modules: Mapping[str, Iterable[str] | str]) -> None:
+    def __init__(self, modules: Mapping[str, Iterable[str | Variable] | str | Variable]) -> None:
         if not isinstance(modules, Mapping):
             raise PartitionError(
                 "a partition is a mapping from module name to members, such as "

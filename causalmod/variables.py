@@ -142,7 +142,7 @@ def expand(selector: str, counts: dict[str, int]) -> tuple[Variable, ...]:
     Raises:
         SelectorError: the site is unknown (the nearest is suggested), or an index is out of range.
     """
-    site, indices = parse(selector)
+    site, indices = (selector, None) if selector in counts else parse(selector)
     if site not in counts:
         raise SelectorError(f"unknown site {site!r} in {selector!r}: {nearest(site, counts)}")
     count = counts[site]

@@ -147,7 +147,7 @@ assert upper == sorted(upper, reverse=True)  # the coarser the reading, the fewe
 # large where nothing is sent at all.
 
 # %%
-q = MEASURES.get("newman")(scm, found.partition)
+q = MEASURES.get("newman_q")(scm, found.partition)
 mutual = MEASURES.get("mutual_information")(scm, found.partition)
 print(f"wired apart: Newman's Q {q:.2f}, mutual information {mutual:.2f} bits, exchange 0 bits")
 assert mutual > 0.3

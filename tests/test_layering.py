@@ -20,6 +20,7 @@ PACKAGE = "causalmod"
 LAYERS = (
     "errors",
     "_registry",
+    "_display",
     "provenance",
     "variables",
     "partition",

@@ -169,7 +169,8 @@ def chosen_sites(program: Program, names: Names, wanted: Iterable[str]) -> list[
     node_of = {label: node for node, labels in names.items() for label in labels}
     usable = {label: node for label, node in node_of.items() if program.by_row[node]}
     found: set[str] = set(program.trace.inputs.values())
-    for pattern in wanted:
+    patterns = list(wanted) if isinstance(wanted, Iterable) else [wanted]
+    for pattern in patterns:
         if not isinstance(pattern, str):
             raise SelectorError(
                 f"sites: expected names or globs, such as 'fc1' or 'block.*'; given {pattern!r}"

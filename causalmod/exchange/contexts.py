@@ -11,7 +11,7 @@ from causalmod.information.intervals import is_saturated, t_interval
 CONTEXTS = 256  # contexts of a sampled figure, unless asked otherwise
 LEAST_CONTEXTS = 64
 DRAWS = (64, 256, 1024)  # donors for each context: the next number where one saturates
-_WIDE = 256  # draws beyond which contexts are given up for them
+WIDE = 256  # draws beyond which contexts are given up for them
 
 #: Fields of a figure whose draws are too few to tell.
 SATURATED: dict[str, Any] = {
@@ -28,6 +28,7 @@ def read_with_enough_draws(
     contexts: int,
     draws: int | None,
     most: int,
+    wide: int = WIDE,
 ) -> tuple[list[Bounds], int]:
     """Read figures, with more draws as long as one of them is near its ceiling of ``log2(draws)``.
 
@@ -39,6 +40,7 @@ def read_with_enough_draws(
         contexts: number of contexts, at least where draws are few.
         draws: a fixed number; None to find one.
         most: draws that fit the memory.
+        wide: draws beyond which contexts are given up for them, so that the work stays bounded.
 
     Returns:
         The figures, and the draws that they took.
@@ -47,17 +49,12 @@ def read_with_enough_draws(
         return read(contexts, draws), draws
     count = DRAWS[0]
     while True:
-        found = read(_contexts_for(contexts, count), count)
+        found = read(max(min(contexts, LEAST_CONTEXTS), contexts * wide // max(count, wide)), count)
         worst = max(0.0 if b.upper is None else float(b.upper.mean()) for b in found)
         higher = [number for number in DRAWS if count < number <= most]
         if not higher or not is_saturated(worst, count):
             return found, count
         count = next((n for n in higher if not is_saturated(worst, n)), higher[-1])
-
-
-def _contexts_for(contexts: int, draws: int) -> int:
-    """Contexts at a number of draws; the work, contexts × draws², stays within bounds."""
-    return max(min(contexts, LEAST_CONTEXTS), contexts * _WIDE // max(draws, _WIDE))
 
 
 def over_contexts(

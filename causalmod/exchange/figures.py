@@ -31,6 +31,7 @@ from causalmod.scm import StructuralCausalModel
 
 _PERMUTATIONS = 99
 _FEW_PERMUTATIONS = 19  # for groups, where each costs matrices of distances
+_MOST_PERMUTED = 256  # draws in a set, all of whose distances are found again each time
 _NULL_CONTEXTS, _NULL_DRAWS = 64, 4
 
 
@@ -147,9 +148,14 @@ def _on_sets(task: Task) -> dict[str, Any]:
         held[:] = [(task.responses(contexts, several), task.responses(contexts, one))]
         return list(averaged_over_sets(task.estimator, *held[0]))
 
-    most = task.memory // (task.target.width * 64)
-    (bounds, whole), draws = read_with_enough_draws(read, task.contexts, task.draws, most)
+    most = min(_MOST_PERMUTED, task.memory // (task.target.width * 64))
+    (bounds, whole), draws = read_with_enough_draws(
+        read, task.contexts, task.draws, most, wide=DRAWS[0]
+    )
     mixed, fixed = held[0]
+    shape = {"contexts": draws, "donors": len(mixed)}
+    if not _moves(task, torch.stack([mixed, fixed], dim=-2)):
+        return _exact(_nothing(bounds)) | shape
 
     def permuted(generator: torch.Generator) -> float:
         # each context hands its two responses to either set: what no channel would look like
@@ -158,19 +164,23 @@ def _on_sets(task: Task) -> dict[str, Any]:
         return float(averaged_over_sets(task.estimator, first, second)[0].bits.mean())
 
     full = whole.upper is not None and is_saturated(float(whole.upper.mean()), draws)
-    fields = over_contexts(bounds, draws, saturated=full)
-    fields |= {"contexts": draws, "donors": len(mixed)}
-    fields |= _null(task, permuted, float(bounds.bits.mean()))
-    return fields if full else _below_conditional(task, fields)
+    fields = over_contexts(bounds, draws, saturated=full) | shape
+    if not full:
+        fields |= _null(task, permuted, float(bounds.bits.mean()))
+    return fields if whole.upper is None else _below_conditional(task, fields)
 
 
 def _below_conditional(task: Task, fields: dict[str, Any]) -> dict[str, Any]:
-    """Knowing the context can only help: the conditional form's upper bound holds here too."""
-    if fields.get("upper") is None:
-        return fields
+    """Knowing the context can only help: the conditional form's upper bound holds here too.
+
+    It also holds where ``H(C)`` saturates, which leaves 0 for a lower bound.
+    """
     known = conditional(replace(task, draws=task.draws or DRAWS[0]))
-    if known["upper"] >= fields["upper"] or known.get("saturated"):
+    full = fields.get("saturated", False)
+    if known.get("saturated") or (known["upper"] >= fields["upper"] and not full):
         return fields
+    if full:
+        fields |= _exact(Bounds(torch.zeros(()))) | {"saturated": False}
     return fields | {name: known[name] for name in ("upper", "upper_low", "upper_high")}
 
 
@@ -186,7 +196,7 @@ def _on_pairs(task: Task) -> dict[str, Any]:
     count, each = sample.shape
     shape = {"contexts": count, "donors": each}
     grid = task.responses(sample.contexts[:, None], sample.donors[0])
-    if not task.estimator.response(grid).bits.any():  # no response moves: nothing is sent
+    if not _moves(task, grid):
         return _exact(Bounds(torch.zeros(()))) | shape
     sent = task.source.observed().values[sample.donors[0].flatten()]
     got = grid.flatten(0, 1)
@@ -204,9 +214,24 @@ def _on_pairs(task: Task) -> dict[str, Any]:
     return _jackknifed(figures, count) | _null(task, permuted, plain) | shape
 
 
+def _moves(task: Task, responses: Tensor) -> bool:
+    """Does any response ``[..., donor, coordinate]`` move? If not, nothing is sent in any form."""
+    return bool(task.estimator.response(responses).bits.any())
+
+
+def _nothing(like: Bounds) -> Bounds:
+    zero = torch.zeros(())
+    return Bounds(zero, None if like.upper is None else zero)
+
+
 def _exact(bounds: Bounds) -> dict[str, Any]:
+    """Fields of a figure that is no sample: what is between its ends is the figure itself."""
     bits = max(0.0, float(bounds.bits))
-    return {"bits": bits, "low": bits, "high": bits}
+    fields = {"bits": bits, "low": bits, "high": bits}
+    if bounds.upper is None:
+        return fields
+    upper = max(bits, float(bounds.upper))
+    return fields | {"upper": upper, "upper_low": upper, "upper_high": upper}
 
 
 def _jackknifed(figures: Callable[[Tensor], Bounds], rows: int) -> dict[str, Any]:

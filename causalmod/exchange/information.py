@@ -67,8 +67,9 @@ def information(
             binned for single units and pairwise bounds for groups.
         resolution: noise scale in standard deviations, for estimators that add noise.
         bins: number of bins, for estimators that bin.
-        contexts: context rows (all when exact). The observational form uses every row, pairwise at
-            most 1024.
+        contexts: context rows (all when exact); for the interventional form of groups, donors, each
+            with ``draws`` context rows. The observational form uses every row, pairwise at most
+            1024.
         draws: donor rows for each context (all values when exact). None takes 64; for the
             conditional form more, where the upper bound passes half of the ceiling
             ``log2(draws)``.

@@ -18,9 +18,15 @@ from causalmod.exchange.choice import (
     choose,
     parse_memory,
 )
-from causalmod.exchange.contexts import CONTEXTS, over_contexts, read_with_enough_draws
+from causalmod.exchange.contexts import (
+    CONTEXTS,
+    DRAWS,
+    WIDE,
+    over_contexts,
+    read_with_enough_draws,
+)
 from causalmod.exchange.coordinates import Coordinates
-from causalmod.exchange.hybrid import Sample, draw_sample
+from causalmod.exchange.hybrid import draw_sample
 from causalmod.exchange.partitions import partition_of, unit_labels
 from causalmod.exchange.receivers import Question, Receivers, from_all, from_one
 from causalmod.exchange.result import Exchange
@@ -28,6 +34,8 @@ from causalmod.information import ESTIMATORS, Bounds, Estimate
 from causalmod.partition import Partition
 from causalmod.provenance import Stopwatch
 from causalmod.scm import StructuralCausalModel
+
+_PAIR_DRAWS = 256
 
 
 def exchange(
@@ -58,8 +66,9 @@ def exchange(
         resolution: noise scale in standard deviations; smaller sees finer signals.
         contexts: number of context rows (all rows when exact).
         draws: donor rows drawn for each context (all distinct values when exact). None starts at 64
-            and takes 256 or 1024, these with fewer contexts, where a module's upper bound passes
-            half of the ceiling ``log2(draws)``.
+            and takes 256 or 1024, the latter with fewer contexts, where a module's upper bound
+            passes half of the ceiling ``log2(draws)`` (256 at most in the matrix of more than two
+            modules).
         rows: ``[row]`` numbers of the rows to use; all by default.
         seed: seed of the draws.
         memory: bytes that the work may hold.
@@ -166,42 +175,35 @@ def _measure(
 ) -> tuple[list[_Reading], dict[tuple[int, int], _Reading]]:
     """What each module receives, and what each sends each other one directly."""
     modules = range(int(labels.max()) + 1)
-    questions = [from_all(labels, receiver) for receiver in modules]
-    asked = {(s, r): from_one(labels, s, r) for s in modules for r in modules if s != r}
-    if exact:
 
-        def read(question: Question) -> tuple[Bounds, int]:
-            sample = receivers.enumerate(question.senders)
-            return receivers.read(question, sample), sample.shape[1]
+    def read(question: Question, contexts: int, draws: int) -> Bounds:
+        streams = len(question.senders)
+        sample = draw_sample(rows, min(contexts, len(rows)), draws, streams, seed)
+        return receivers.read(question, sample)
 
-        found = [read(question) for question in questions]
-    else:
+    def read_all(questions: list[Question], most: int, wide: int) -> list[_Reading]:
+        if exact:
+            every = [receivers.enumerate(question.senders) for question in questions]
+            pairs = zip(questions, every, strict=True)
+            found = [(receivers.read(question, s), s.shape[1]) for question, s in pairs]
+        else:
+            bounds, taken = read_with_enough_draws(
+                lambda contexts, draws: [read(q, contexts, draws) for q in questions],
+                contexts,
+                draws,
+                min(most, receivers.draws_that_fit()),
+                wide,
+            )
+            found = [(b, taken) for b in bounds]
+        noise = [receivers.noise(question, rows) for question in questions]
+        return [_Reading(*f, null) for f, null in zip(found, noise, strict=True)]
 
-        def drawn(contexts: int, draws: int) -> Sample:
-            return draw_sample(rows, min(contexts, len(rows)), draws, len(modules) - 1, seed)
-
-        every, taken = read_with_enough_draws(
-            lambda contexts, draws: [receivers.read(q, drawn(contexts, draws)) for q in questions],
-            contexts,
-            draws,
-            receivers.draws_that_fit(),
-        )
-        sample = drawn(len(every[0].bits), taken)
-
-        def read(question: Question) -> tuple[Bounds, int]:
-            return receivers.read(question, sample), taken
-
-        found = [(bounds, taken) for bounds in every]
-    into = [
-        _Reading(*reading, receivers.noise(question, rows))
-        for reading, question in zip(found, questions, strict=True)
-    ]
+    into = read_all([from_all(labels, m) for m in modules], DRAWS[-1], WIDE)
     if len(modules) == 2:  # all others are one other, and nothing else is left to hold
         return into, {(1, 0): into[0], (0, 1): into[1]}
-    between = {
-        pair: _Reading(*read(question), receivers.noise(question, rows))
-        for pair, question in asked.items()
-    }
+    pairs = {(s, r): from_one(labels, s, r) for s in modules for r in modules if s != r}
+    # there can be many: each by itself, with less work for those that saturate
+    between = {pair: read_all([q], _PAIR_DRAWS, DRAWS[0])[0] for pair, q in pairs.items()}
     return into, between
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from causalmod._display import FIGURES
 from causalmod.information import Estimate
 from causalmod.partition import Partition
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 _COLUMNS = ("bits", "low", "high", "upper", "null", "saturated")
 
@@ -65,3 +67,7 @@ class Exchange:
     def _repr_html_(self) -> str:
         table = self.to_frame().to_html(float_format=lambda bits: f"{bits:.4f}", na_rep="")
         return f"<p>Exchange in bits ({self.estimate.kind}, {self.estimate.estimator})</p>{table}"
+
+    def plot(self) -> Figure:
+        """Draw the module-to-module matrix: who sends whom how many bits."""
+        return FIGURES.get("exchange")(self)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from causalmod._display import html_table
 from causalmod.provenance import Provenance
 
 
@@ -21,7 +22,7 @@ class Estimate:
         null: null floor: what the same estimator reads where nothing is sent. For averaged and
             observational figures the 95th percentile over permuted labels; for conditional figures
             and exchange the reading with donor = context, which is 0 but for numerical noise.
-        p: permutation p-value; None where the null is exactly 0.
+        p: permutation p-value; None where the null is exactly 0, or the figure saturates.
         kind: ``"observational"``, ``"interventional"`` or ``"conditional"``.
         estimator: name of the estimator.
         resolution: noise scale in standard deviations of each unit; None where no noise is added.
@@ -87,6 +88,15 @@ class Estimate:
         return (
             f"Estimate({self.bits:.4f} bits{upper}, {spread}; {self.kind}, {self.estimator}{scale})"
         )
+
+    def _repr_html_(self) -> str:
+        rows = [("bits", self.describe()), ("kind", self.kind), ("estimator", self.estimator)]
+        if self.resolution is not None:
+            rows.append(("resolution", f"{self.resolution:g} standard deviations"))
+        rows.append(("null floor", f"{self.null:.4f}"))
+        if self.p is not None:
+            rows.append(("p", f"{self.p:.3g}"))
+        return html_table("Estimate", rows + ([("note", self.note)] if self.note else []))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that ``json`` can write."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import isinf, isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from causalmod._display import FIGURES, html_table
 from causalmod.exchange import Exchange
 from causalmod.partition import Partition
 from causalmod.provenance import Provenance
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +83,36 @@ class Modularity:
         chance = "" if self.p is None else f", p = {self.p:.3g}"
         exchange = self.exchange.estimate.describe()
         return f"Modularity({text}{chance}; k = {self.k}, exchange {exchange} bits)"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table of units and the module that each stands in; inert units have none."""
+        import pandas as pd
+
+        rows = {**self.partition.labels, **dict.fromkeys(self.inert)}
+        return pd.DataFrame({"unit": list(rows), "module": list(rows.values())})
+
+    def plot(self) -> Figure:
+        """Draw the exchange of the best partition among that of random partitions."""
+        return FIGURES.get("modularity")(self)
+
+    def _repr_html_(self) -> str:
+        modules = ", ".join(
+            f"{name} ({len(m)} units)" for name, m in self.partition.modules.items()
+        )
+        shown = "not calibrated" if self.score is None else f"{self.score:.3f}"
+        if self.low is not None and self.high is not None:
+            shown += f" [{self.low:.3f}, {self.high:.3f}]"
+        rows = [
+            ("modularity, calibrated", shown),
+            ("p", "none" if self.p is None else f"{self.p:.3g}"),
+            ("null", self.null),
+            ("raw (diagnostic)", f"{self.raw:.3f}"),
+            ("exchange (bits)", self.exchange.estimate.describe()),
+            ("modules", modules),
+            ("inert units", str(len(self.inert))),
+            ("measured on rows that the search did not see", "yes" if self.held_out else "no"),
+        ]
+        return html_table("Modularity", rows + ([("note", self.note)] if self.note else []))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that ``json`` can write."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from causalmod._display import FIGURES
 from causalmod.plotting.style import COLUMN, FAINT, INK, MUTED, PAGE, PAPER, SMALL, TEXT, new_figure
 from causalmod.plotting.text import drawable, number
 
@@ -18,6 +19,7 @@ _SHADES = ("#eef5fa", "#d0e3f0", "#9cc4df", "#4f95c4", "#0072b2", "#004a75")
 _APART = 0.25  # distance of the row of sums from the rows of single modules
 
 
+@FIGURES.register("exchange")
 def plot_matrix(exchange: Exchange) -> Figure:
     """Draw what each module sends each other one, with the bits written in the cells.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from causalmod._display import FIGURES
 from causalmod.plotting.style import (
     COLUMN,
     FAINT,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _BEST = colour(0)
 
 
+@FIGURES.register("modularity")
 def plot_random_partitions(result: Modularity) -> Figure:
     """Draw the exchange of the best partition among that of random partitions.
 

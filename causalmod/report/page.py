@@ -84,8 +84,8 @@ def _pictures(section: ReportSection, place: int) -> Iterator[Picture]:
         (
             "The network, coloured by module",
             "Each dot is a unit, each column a layer from the input on the left to the output on "
-            "the right; connections inside a module have its colour, and uncoloured ones run between "
-            "modules.",
+            "the right; connections inside a module have its colour, and uncoloured ones run "
+            "between modules.",
             plotting.plot_network(scm, result.partition, strength=flow),
             plotting.describe_network(scm, result.partition),
             True,

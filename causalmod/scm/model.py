@@ -200,7 +200,12 @@ class StructuralCausalModel(Mechanisms):
             )
         made: list[Assignment] = []
         seen: dict[Variable, str] = {}
-        for selector, value in interventions.items():
+        for key, value in interventions.items():
+            selector = key.name if isinstance(key, Variable) else key
+            if not isinstance(selector, str):
+                raise SelectorError(
+                    f"do(): each key is one selector, such as 'fc1[0:4]'; given {key!r}"
+                )
             variables = self.resolve(selector)
             for variable in variables:
                 if variable in seen:
@@ -215,7 +220,7 @@ class StructuralCausalModel(Mechanisms):
                 new: Any = self._resampled(site, variables, value)[rows]
             else:
                 like = self.recorded(self._nodes[site.name])
-                new = read_value(str(selector), site, index, value, like, len(rows))
+                new = read_value(selector, site, index, value, like, len(rows))
             made.append(Assignment(site.name, index, new))
         return made
 

@@ -1,4 +1,4 @@
-"""Networks of every kind that the compiler takes, with data, and plain forward hooks to check by."""
+"""Networks of every kind that the compiler takes, with data, and forward hooks to check by."""
 
 from __future__ import annotations
 

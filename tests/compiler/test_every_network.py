@@ -9,7 +9,16 @@ import torch
 from torch import Tensor, nn
 
 import causalmod as cm
-from tests.compiler.networks import BUILDERS, built, call, compiled, hooked, laid_open, outputs
+from tests.compiler.networks import (
+    BUILDERS,
+    Change,
+    built,
+    call,
+    compiled,
+    hooked,
+    laid_open,
+    outputs,
+)
 
 NETWORKS = pytest.mark.parametrize("name", BUILDERS)
 
@@ -25,7 +34,9 @@ def shifted(values: Tensor) -> Tensor:
 def test_outputs_are_the_networks_own_bit_for_bit(name: str) -> None:
     expected = outputs(call(*built(name)))
     observed = compiled(name).observe()
-    assert set(expected) <= {*observed} | {a for s in compiled(name).sites.values() for a in s.aliases}
+    assert set(expected) <= {*observed} | {
+        a for s in compiled(name).sites.values() for a in s.aliases
+    }
     for label, value in expected.items():
         assert torch.equal(observed[label], value)
         assert observed[label].dtype == value.dtype
@@ -91,31 +102,36 @@ def test_replay_on_all_rows_gives_the_recorded_bits(name: str) -> None:
         assert all(torch.equal(blocks[site], scm.blocks(site)) for site in scm.sites)
 
 
+def moved_directly(scm: cm.StructuralCausalModel, source: str, index: int) -> dict[str, Tensor]:
+    """Move one variable, hold every other one, and see whose natural value moves."""
+    natural: dict[str, Tensor] = {}
+
+    def hold(name: str) -> Change:
+        def change(blocks: Tensor) -> Tensor:
+            natural[name] = blocks
+            held = scm.blocks(name).clone()
+            if name == source:
+                held[:, index] = shifted(held[:, index])
+            return held
+
+        return change
+
+    scm.replay(torch.arange(scm.rows), {name: hold(name) for name in scm.sites}, clamp=False)
+    return {
+        name: (natural[name] != scm.blocks(name)).any(-1).any(0)
+        for name in scm.sites
+        if name != source
+    }
+
+
 @NETWORKS
 def test_every_direct_influence_is_an_edge(name: str) -> None:
-    """Move one variable, hold every other one, and look at whose natural value moves."""
     scm = laid_open(name)
-    rows = torch.arange(scm.rows)
     for source, site in scm.sites.items():
         for index in range(site.count):
-            natural: dict[str, Tensor] = {}
-
-            def patch(name: str, moved: tuple[str, int]) -> cm.compiler.Patch:  # type: ignore
-                def change(blocks: Tensor) -> Tensor:
-                    natural[name] = blocks
-                    held = scm.blocks(name).clone()
-                    if name == moved[0]:
-                        held[:, moved[1]] = shifted(held[:, moved[1]])
-                    return held
-
-                return change
-
-            scm.replay(rows, {n: patch(n, (source, index)) for n in scm.sites}, clamp=False)
-            for target in scm.sites:
-                if target == source:
-                    continue
-                moved = (natural[target] != scm.blocks(target)).any(-1).any(0)
-                edges = scm.edges.get((source, target), torch.zeros(site.count, len(moved)) > 0)
+            for target, moved in moved_directly(scm, source, index).items():
+                none = torch.zeros(site.count, len(moved), dtype=torch.bool)
+                edges = scm.edges.get((source, target), none)
                 assert not (moved & ~edges[index]).any(), (source, index, target)
 
 

@@ -18,7 +18,7 @@ X = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
 DEFAULT = {
     "mlp": "input 0.0 0.1 1 2 output",
     "in_place": "input fc1 act output",
-    "residual": "input up relu skip tanh output",
+    "residual": "input up relu tanh output",
     "normalised": "input bn drop output",
     "called_twice": "input fc act fc@2 act@2 output",
     "hook_points": "input fc1 in_line branch last output",
@@ -153,6 +153,8 @@ def test_unknown_sites_are_refused_with_the_nearest_name() -> None:
         cm.compile(model, x, sites=["block.*"])
     with pytest.raises(SelectorError, match=r"names or globs.*given 3"):
         cm.compile(model, x, sites=[3])  # type: ignore[list-item]
+    with pytest.raises(SelectorError, match=r"names or globs.*given <function"):
+        cm.compile(model, x, sites=lambda site: True)  # type: ignore[arg-type]
 
 
 def test_a_tensor_without_rows_is_no_site() -> None:
@@ -179,7 +181,7 @@ def tied(scm: cm.StructuralCausalModel) -> dict[str, str]:
 TIES = {
     "mlp": {"0.0": "0.1", "1": "2"},
     "normalised": {"bn": "drop"},
-    "residual": {"up": "relu", "skip": "tanh"},  # adding to the stream ties nothing
+    "residual": {"up": "relu"},  # adding to the stream ties nothing
     "called_twice": {"fc": "act", "fc@2": "act@2"},
     "hook_points": {"fc1": "in_line", "branch": "in_line", "last": "in_line"},
     "convolutions": {"bn": "act", "c2": "relu"},

@@ -252,6 +252,20 @@ def test_result_can_be_written_as_json(
     assert plain["partition"] == result.partition.to_dict()
 
 
+def test_result_shows_itself(
+    apart: tuple[cm.StructuralCausalModel, cm.Modularity, list[int]],
+) -> None:
+    scm, result, _ = apart
+    frame = result.to_frame().set_index("unit")["module"]
+    assert {unit: frame[unit] for unit in scm.units.names} == dict(result.partition.labels)
+    assert frame.reindex(list(scm.units.inert)).isna().all()
+    assert "1.000 [1.000, 1.000]" in result._repr_html_()
+    assert "<script" not in result._repr_html_()
+    assert "conditional" in result.exchange.estimate._repr_html_()
+    assert result.plot().axes
+    assert result.exchange.plot().axes
+
+
 def test_few_rows_are_not_halved() -> None:
     model, data, _ = planted()
     result = cm.modularity(cm.compile(model, data[:100]), nulls=0)

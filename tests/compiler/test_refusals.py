@@ -1,0 +1,352 @@
+"""Networks and data that cannot be compiled: what was given, what was expected, what to change."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import causalmod as cm
+from causalmod.errors import CausalmodError, CompileError, InputError
+from tests.compiler.networks import Net
+
+X = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+
+
+def linear() -> nn.Module:
+    return nn.Linear(3, 2).eval()
+
+
+def says(error: pytest.ExceptionInfo[CausalmodError], *parts: str) -> None:
+    """Check that a message of one line holds every part."""
+    text = str(error.value)
+    assert "\n" not in text
+    for part in parts:
+        assert part in text
+
+
+# --- the network --------------------------------------------------------------------------------
+
+
+def test_training_mode() -> None:
+    net = nn.Sequential(nn.Linear(3, 3), nn.Dropout()).eval()
+    net[1].train()
+    with pytest.raises(InputError) as error:
+        cm.compile(net, X)
+    says(error, "training mode (1)", "call model.eval() first")
+    with pytest.raises(InputError, match="Sequential"):
+        cm.compile(net.train(), X)
+
+
+@pytest.mark.parametrize("model", [nn.Linear, lambda x: x, None])
+def test_no_module(model: Any) -> None:
+    with pytest.raises(InputError) as error:
+        cm.compile(model, X)
+    says(error, "model must be a torch.nn.Module; given")
+    if model is nn.Linear:
+        says(error, "Linear", "make an instance")
+
+
+def test_wrapped_modules() -> None:
+    with pytest.raises(InputError) as error:
+        cm.compile(torch.compile(linear(), backend="eager"), X)  # type: ignore[arg-type]
+    says(error, "torch.compile", "plain torch.nn.Module")
+
+
+USERS_FILE = """
+import torch
+
+class Branching(torch.nn.Module):
+    def __init__(self, way):
+        super().__init__()
+        self.fc = torch.nn.Linear(3, 2)
+        self.way = way
+
+    def forward(self, x):
+        hidden = self.fc(x)
+        if self.way == "if" and hidden.sum() > 0:
+            return hidden
+        if self.way == "int":
+            return hidden[:, : int(x.abs().sum())]
+        if self.way == "loop":
+            while hidden.norm() > 1e-3:
+                hidden = hidden / 2
+        return hidden.relu()
+"""
+
+
+@pytest.mark.parametrize(
+    ("way", "line"),
+    [
+        ("if", 'if self.way == "if" and hidden.sum() > 0:'),
+        ("int", "return hidden[:, : int(x.abs().sum())]"),
+        ("loop", "while hidden.norm() > 1e-3:"),
+    ],
+)
+def test_branches_on_data_are_found_in_the_users_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], way: str, line: str
+) -> None:
+    file = tmp_path / "users_network.py"
+    file.write_text(USERS_FILE)
+    spec = importlib.util.spec_from_file_location("users_network", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    number = next(i for i, each in enumerate(USERS_FILE.splitlines(), 1) if line in each)
+    with pytest.raises(CompileError) as error:
+        cm.compile(module.Branching(way).eval(), X)
+    says(error, "Branching branches on the values of a tensor", f"{file}:{number}", line)
+    says(error, "torch.where")
+    printed = capsys.readouterr()
+    assert printed.out == printed.err == "", "the exporter's own talk is kept away"
+
+
+def test_forward_that_fails_names_the_users_line(tmp_path: Path) -> None:
+    net = Net(lambda net, x: net.nowhere(x))
+    with pytest.raises(InputError) as error:
+        cm.compile(net.eval(), X)
+    says(error, "Net does not run on these inputs", "'nowhere'", "test_refusals.py:")
+
+
+def mixing() -> dict[str, Callable[[Any, Tensor], Tensor]]:
+    return {
+        "softmax over rows": lambda net, x: torch.softmax(net.fc(x), 0),
+        "centred": lambda net, x: net.fc(x) - net.fc(x).mean(0),
+        "largest": lambda net, x: net.fc(x) - net.fc(x).amax(0),
+        "batch statistics": lambda net, x: F.batch_norm(net.fc(x), None, None, training=True),
+        "next row": lambda net, x: net.fc(x).roll(1, 0),
+        "sorted": lambda net, x: net.fc(x).sort(0).values,
+        "item": lambda net, x: net.fc(x) * x.sum().item(),
+        "attention": lambda net, x: torch.softmax(x @ x.T, -1) @ net.fc(x),
+    }
+
+
+@pytest.mark.parametrize("name", mixing())
+def test_rows_that_see_each_other(name: str) -> None:
+    net = Net(mixing()[name], fc=nn.Linear(3, 2))
+    with pytest.raises(CompileError) as error:
+        cm.compile(net.eval(), X)
+    says(error, "site 'output'", "changes when other rows are replaced", "rows one by one")
+
+
+def test_the_first_site_that_mixes_rows_is_named() -> None:
+    def run(net: Any, x: Tensor) -> Tensor:
+        return net.fc2(torch.tanh(net.fc(x) - net.fc(x).mean(0)))
+
+    net = Net(run, fc=nn.Linear(3, 3), fc2=nn.Linear(3, 1))
+    with pytest.raises(CompileError, match="site 'tanh' holds"):
+        cm.compile(net.eval(), X)
+
+
+def test_close_calls_are_not_refused() -> None:
+    """Thresholds at the very value, and thousands of rows: rounding is no mixing."""
+    net = Net(lambda net, x: (net.fc(x) > 0).float(), fc=nn.Linear(3, 1, bias=False))
+    with torch.no_grad():
+        net.fc.weight.copy_(torch.tensor([[0.1, 0.2, -0.3]]))  # type: ignore[union-attr]
+    assert cm.compile(net.eval(), torch.ones(4000, 3)).rows == 4000
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda net, x: net.fc(x).mean(0),
+        lambda net, x: net.fc(x).sum(),
+        lambda net, x: (net.fc(x), net.fc.weight),
+        lambda net, x: net.fc(x).repeat(2, 1),
+    ],
+)
+def test_outputs_without_rows(function: Callable[..., Any]) -> None:
+    with pytest.raises(CompileError) as error:
+        cm.compile(Net(function, fc=nn.Linear(3, 2)).eval(), X)
+    says(error, "an output of the model has shape", "6 rows", "first dimension")
+
+
+def test_outputs_with_rows_in_two_dimensions() -> None:
+    with pytest.raises(CompileError, match=r"'output' does not have the rows .* in its first"):
+        cm.compile(Net(lambda _, x: x @ x.T).eval(), X)
+
+
+def test_no_tensor_comes_out() -> None:
+    with pytest.raises(CompileError, match="returns no tensor"):
+        cm.compile(Net(lambda _, x: x.shape[1]).eval(), X)
+
+
+def test_a_number_of_rows_written_into_the_forward() -> None:
+    with pytest.raises(CompileError) as error:
+        cm.compile(Net(lambda _, x: x.reshape(6, 1, 3).relu().flatten(1)).eval(), X)
+    says(error, "Net fixes the number of rows", "x.shape[0]")
+
+
+def test_another_graph_for_few_rows() -> None:
+    net = Net(lambda net, x: net.fc(x) if x.shape[0] > 5 else -net.fc(x), fc=nn.Linear(3, 2))
+    with pytest.raises(CompileError, match="something else on less than 6 rows"):
+        cm.compile(net.eval(), X)
+
+
+def test_state() -> None:
+    class Counter(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("calls", torch.zeros(1))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.get_buffer("calls").add_(1)
+            return x.relu()
+
+    with pytest.raises(CompileError, match=r"writes to 'calls' while it runs.*copy before writing"):
+        cm.compile(Counter().eval(), X)
+
+    counter = torch.zeros(1)
+
+    def count(_: Any, x: Tensor) -> Tensor:
+        counter.add_(1)
+        return x.relu()
+
+    with pytest.raises(CompileError, match="writes to one of its own tensors"):
+        cm.compile(Net(count).eval(), X)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda net, x: net.fc(x) + torch.randn(2),
+        lambda net, x: F.dropout(net.fc(x), 0.5, training=True),
+        lambda net, x: torch.bernoulli(net.fc(x).sigmoid()),
+    ],
+)
+def test_randomness(function: Callable[..., Tensor]) -> None:
+    with pytest.raises(CompileError) as error:
+        cm.compile(Net(function, fc=nn.Linear(3, 2)).eval(), X)
+    says(error, "does not reproduce the model's own output bit for bit", "random")
+
+
+def test_what_cannot_be_traced() -> None:
+    net = Net(lambda net, x: net.fc(torch.from_numpy(x.numpy())), fc=nn.Linear(3, 2))
+    with pytest.raises(CompileError) as error:
+        cm.compile(net.eval(), X)
+    says(error, "Net cannot be traced at", "test_refusals.py", ".numpy()")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_activations_that_are_not_finite(value: float) -> None:
+    net = nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 1))
+    with torch.no_grad():
+        net[2].weight[0, 0] = value  # type: ignore[index]
+        net[2].bias[0] = -1e30  # type: ignore[index]
+    x = X.abs()
+    with torch.no_grad():
+        net[0].weight.abs_()  # type: ignore[operator]
+    with pytest.raises(CompileError) as error:
+        cm.compile(net.eval(), x)
+    says(error, "site '2'", "NaN or infinite on 6 of 6 rows", "first on row 0")
+
+
+def test_activations_that_are_not_finite_on_one_row() -> None:
+    x = X.abs() + 1
+    x[4, 1] = 0
+    with pytest.raises(CompileError, match=r"site 'log' are NaN or infinite on 1 of 6 .* row 4"):
+        cm.compile(Net(lambda net, x: net.fc(x.log()), fc=nn.Linear(3, 1)).eval(), x)
+
+
+# --- the data -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_inputs_that_are_not_finite(value: float) -> None:
+    bad = X.clone()
+    bad[2, 1] = bad[5, 0] = value
+    with pytest.raises(InputError) as error:
+        cm.compile(linear(), bad)
+    says(error, "input holds NaN or infinite values in 2 of 6 rows", "first in row 2", "remove")
+
+
+@pytest.mark.parametrize("rows", [torch.zeros(1, 3), torch.zeros(0, 3), torch.tensor(1.0)])
+def test_too_few_rows(rows: Tensor) -> None:
+    with pytest.raises(InputError, match=r"input needs at least 2 rows.*given shape"):
+        cm.compile(linear(), rows)
+
+
+def test_wrong_shape() -> None:
+    with pytest.raises(InputError) as error:
+        cm.compile(linear(), X[:, :2])
+    says(error, "Linear does not run on these inputs (input (6, 2) torch.float32)", "shape")
+
+
+def test_wrong_dtype() -> None:
+    for wrong in (X.double(), (X > 0).long()):
+        with pytest.raises(InputError) as error:
+            cm.compile(linear(), wrong)
+        says(error, f"input has dtype {wrong.dtype}", "torch.float32", ".to(torch.float32)")
+
+
+def test_a_network_that_converts_its_inputs_is_fine() -> None:
+    net = Net(lambda net, x: net.fc(x.float()), fc=nn.Linear(3, 2))
+    scm = cm.compile(net.eval(), X.double())
+    assert scm.observe()["input"].dtype == torch.float64
+
+
+def test_another_device() -> None:
+    with pytest.raises(InputError) as error:
+        cm.compile(linear().to("meta"), X)
+    says(error, "input is on device cpu, the model on meta", "move one of them")
+    with pytest.raises(InputError, match="meta device, which holds no values"):
+        cm.compile(linear(), X.to("meta"))
+
+
+@pytest.mark.parametrize(
+    ("given", "parts"),
+    [
+        (X.numpy(), ("input must be a torch tensor; given ndarray", "torch.from_numpy")),
+        ([X, X], ("given list", "tuple")),
+        (((1.0, 2.0), X), ("input.input must be a torch tensor; given tuple",)),
+        ((), ("inputs is empty",)),
+        ({}, ("inputs is empty",)),
+        ("digits.npy", ("given str",)),
+    ],
+)
+def test_inputs_that_are_no_tensors(given: Any, parts: tuple[str, ...]) -> None:
+    with pytest.raises(InputError) as error:
+        cm.compile(linear(), given)
+    says(error, *parts)
+
+
+def test_inputs_that_do_not_fit_each_other_or_forward() -> None:
+    net = Net(lambda net, x, y: net.fc(x) + y, fc=nn.Linear(3, 2)).eval()
+    with pytest.raises(InputError) as error:
+        cm.compile(net, (X, torch.zeros(5, 2)))
+    says(error, "same number of rows", "'input.x': 6", "'input.1': 5")
+    with pytest.raises(InputError, match=r"does not run.*how many inputs forward takes"):
+        cm.compile(linear(), (X, X))
+    with pytest.raises(InputError, match="unexpected keyword argument 'foo'"):
+        cm.compile(linear(), {"foo": X})
+
+
+def test_the_users_data_is_copied() -> None:
+    x = X.clone()
+    scm = cm.compile(linear(), x)
+    before = scm.observe()
+    x.zero_()
+    before["output"].zero_()
+    assert torch.equal(scm.observe()["input"], X)
+    assert scm.observe()["output"].abs().sum() > 0
+
+
+def test_numpy_values_may_set_variables() -> None:
+    scm = cm.compile(linear(), X)
+    changed = scm.do({"input": np.ones((6, 3))})  # type: ignore[dict-item]
+    assert changed.observe()["input"].dtype == torch.float32
+
+
+def test_nothing_is_written_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    cm.compile(linear(), X)
+    assert "torch" in sys.modules
+    assert not [record for record in caplog.records if record.levelname != "DEBUG"]
