@@ -26,7 +26,7 @@ def partition_of(scm: StructuralCausalModel, partition: Partition) -> Partition:
             "expected a partition, such as cm.Partition({'left': [...], 'right': [...]}); given "
             f"{type(partition).__name__}"
         )
-    owner: dict[str, str] = {}
+    owner: dict[str, tuple[str, str]] = {}  # unit → its module, and the name that put it there
     for module, members in partition.modules.items():
         for variable in scm.resolve(members):
             if variable.site in scm.inputs:
@@ -35,8 +35,9 @@ def partition_of(scm: StructuralCausalModel, partition: Partition) -> Partition:
                     "leave them out of the partition"
                 )
             unit = f"{scm.representative[variable.site]}[{variable.index}]"
-            if owner.setdefault(unit, module) != module:
-                raise PartitionError(_torn(str(variable), unit, owner[unit], module))
+            first, name = owner.setdefault(unit, (module, str(variable)))
+            if first != module:
+                raise PartitionError(_torn(name, first, str(variable), module))
     live = scm.units.position
     missing = [unit for unit in live if unit not in owner]
     if missing:
@@ -46,7 +47,7 @@ def partition_of(scm: StructuralCausalModel, partition: Partition) -> Partition:
             "lists all)"
         )
     modules: dict[str, list[str]] = {module: [] for module in partition.modules}
-    for unit, module in owner.items():
+    for unit, (module, _) in owner.items():
         if unit in live:
             modules[module].append(unit)
     empty = [module for module, units in modules.items() if not units]
@@ -58,12 +59,12 @@ def partition_of(scm: StructuralCausalModel, partition: Partition) -> Partition:
     return Partition(modules)
 
 
-def _torn(variable: str, unit: str, first: str, second: str) -> str:
-    if variable == unit:
-        return f"{unit} stands in modules {first!r} and {second!r}; modules must not overlap"
+def _torn(variable: str, module: str, other: str, another: str) -> str:
+    if variable == other:
+        return f"{other} stands in modules {module!r} and {another!r}; modules must not overlap"
     return (
-        f"{variable} is tied to {unit} (one is an elementwise function of the other), but they "
-        f"stand in modules {second!r} and {first!r}; put both in one"
+        f"{variable} and {other} are tied (one is an elementwise function of the other), but they "
+        f"stand in modules {module!r} and {another!r}; put both in one"
     )
 
 

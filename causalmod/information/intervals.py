@@ -45,7 +45,11 @@ def jackknife(figure: Callable[[Tensor], float], rows: int, groups: int = 20) ->
 
     Source: Miller, Biometrika 61(1):1 (1974).
     """
-    return jackknives(lambda kept: torch.tensor([figure(kept)]), rows, groups)[0]
+
+    def one(kept: Tensor) -> Tensor:
+        return torch.tensor([figure(kept)], dtype=torch.float64)
+
+    return jackknives(one, rows, groups)[0]
 
 
 def jackknives(figures: Callable[[Tensor], Tensor], rows: int, groups: int = 20) -> list[Interval]:

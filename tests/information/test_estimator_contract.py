@@ -126,7 +126,6 @@ def test_shared_is_symmetric(name: str) -> None:
     right[:100] = left[:100]
     there = kind.fit(observed(left), observed(right), 0.5).shared(left, right)
     back = kind.fit(observed(right), observed(left), 0.5).shared(right, left)
-    assert float(there.bits) > -1
     same(there, back, 1e-7)
 
 

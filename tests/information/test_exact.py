@@ -139,7 +139,7 @@ def test_averaged_is_the_information_of_the_channel(values: Tensor, seed: int) -
 def test_more_than_256_values_are_refused() -> None:
     many, few = torch.arange(257.0)[:, None], torch.arange(256.0)[:, None]
     exact(few, few)
-    with pytest.raises(EstimatorError, match=r"unit of the target takes 257 .* at most 256"):
+    with pytest.raises(EstimatorError, match=r"unit of the target takes 257 .*at most 256"):
         Exact.fit(None, observed(many), 1.0)
     with pytest.raises(EstimatorError, match="unit of the source takes 257"):
         exact(many, few)
@@ -157,7 +157,9 @@ def test_what_is_discrete() -> None:
     }
     values = torch.stack([column.double() for column, _ in columns.values()], dim=1)
     assert is_discrete(values).tolist() == [expected for _, expected in columns.values()]
-    assert never_repeats(values).tolist() == [name == "fractions, all different" for name in columns]
+    assert never_repeats(values).tolist() == [
+        name == "fractions, all different" for name in columns
+    ]
     assert levels(values).tolist() == [1, 2, 200, 200, 100, 199]
     assert is_discrete(torch.arange(300.0)[:, None]).tolist() == [False]  # too many to count
     assert is_discrete(torch.rand(64, 1)).tolist() == [True]  # few rows: an enumeration

@@ -21,6 +21,8 @@ from causalmod.information.protocol import (
     Observed,
 )
 
+_ROUNDING = 1e-3  # error of a variance, in that of the noise, that is let pass
+
 
 @ESTIMATORS.register("gaussian")
 class GaussianChannel(Estimator):
@@ -96,8 +98,9 @@ def channel_bits(scaled: Tensor, weights: Tensor | None = None) -> Tensor:
     gram = weighted.mT @ weighted if width <= donors else weighted @ weighted.mT
     factor, failed = torch.linalg.cholesky_ex(torch.eye(gram.shape[-1], dtype=gram.dtype) + gram)
     bits = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1).clamp_min(0) / log(2)
-    if bool(failed.any()):  # signals so strong that rounding hides the noise
-        bits = bits.clone()
-        values = torch.linalg.eigvalsh(gram[failed > 0].double()).clamp_min(0)
-        bits[failed > 0] = (values.log1p().sum(-1) / (2 * log(2))).to(bits.dtype)
+    rounding = gram.diagonal(dim1=-2, dim2=-1).amax(-1) * torch.finfo(gram.dtype).eps
+    hidden = (rounding > _ROUNDING) | (failed > 0)
+    if bool(hidden.any()):  # beside such signals the noise is lost in squares: take none
+        values = torch.linalg.svdvals(weighted[hidden].double()).square()
+        bits[hidden] = (values.log1p().sum(-1) / (2 * log(2))).to(bits.dtype)
     return bits

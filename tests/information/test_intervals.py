@@ -1,0 +1,115 @@
+"""Intervals against scipy and closed forms; averaged figures against theirs."""
+
+from __future__ import annotations
+
+from math import log2
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor
+
+from causalmod.information import ESTIMATORS, Observed
+from causalmod.information.channel import averaged_over_sets
+from causalmod.information.intervals import (
+    is_saturated,
+    jackknife,
+    jackknives,
+    permutation_null,
+    t_interval,
+)
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_t_interval_is_that_of_scipy() -> None:
+    values = 5 + normal(12)
+    low, high = stats.t.interval(0.95, 11, values.mean().item(), stats.sem(values.numpy()))
+    assert t_interval(values) == pytest.approx((float(values.mean()), low, high), abs=1e-12)
+
+
+def test_nothing_is_below_zero() -> None:
+    assert t_interval(normal(50) - 3) == (0.0, 0.0, 0.0)
+    assert t_interval(torch.zeros(50)) == (0.0, 0.0, 0.0)
+    low, high = jackknife(lambda kept: float(normal(100)[kept].mean()) - 2, 100)[1:]
+    assert (low, high) == (0.0, 0.0)
+
+
+def test_jackknife_of_a_mean_is_its_t_interval() -> None:
+    """With one row a group, leaving out reproduces the standard error of the mean."""
+    values = 5 + normal(20)
+    found = jackknife(lambda kept: float(values[kept].mean()), 20)
+    assert tuple(found) == pytest.approx(tuple(t_interval(values)), abs=1e-9)
+
+
+def test_jackknife_covers_a_variance() -> None:
+    covered = 0
+    for seed in range(200):
+        data = normal(200, seed=seed)
+        _, low, high = jackknife(lambda kept, data=data: float(data[kept].var()), 200)
+        covered += low <= 1.0 <= high
+    assert stats.binom.cdf(covered, 200, 0.95) > 0.001
+
+
+def test_several_figures_at_once() -> None:
+    values = 5 + normal(60)
+
+    def both(kept: Tensor) -> Tensor:
+        return torch.stack([values[kept].mean(), values[kept].var()])
+
+    alone = jackknife(lambda kept: float(values[kept].var()), 60)
+    assert tuple(jackknives(both, 60)[1]) == pytest.approx(tuple(alone), abs=1e-12)
+
+
+def test_permutation_p_values_are_uniform_where_nothing_is_sent() -> None:
+    found: list[float] = []
+    for seed in range(200):
+        left, right = normal(2, 30, seed=seed)
+
+        def figure(generator: torch.Generator, left: Tensor = left, right: Tensor = right) -> float:
+            order = torch.randperm(30, generator=generator)
+            return float((left[order] * right).sum())
+
+        floor, p = permutation_null(figure, float((left * right).sum()), 19, seed)
+        assert np.isfinite(floor)
+        assert 0.05 <= p <= 1.0
+        found.append(p)
+    low = sum(p <= 0.05 for p in found)
+    assert stats.binom.cdf(low, 200, 0.05) > 0.001
+    assert stats.binom.sf(low - 1, 200, 0.05) > 0.001
+
+
+def test_half_of_the_ceiling_saturates() -> None:
+    assert not is_saturated(3.0, 64)
+    assert is_saturated(3.001, 64)
+    assert not is_saturated(5.0, 1024)
+
+
+@pytest.mark.parametrize("name", ["pairwise", "gaussian"])
+def test_sets_that_donors_do_not_move_read_nothing(name: str) -> None:
+    """Whatever the contexts do: both sets are equal then."""
+    contexts = normal(20, 64, 2)
+    group = Observed(normal(50, 2), torch.ones(2, dtype=torch.float64))
+    estimator = ESTIMATORS.get(name).fit(None, group, 1.0)
+    bounds, whole = averaged_over_sets(estimator, contexts, contexts)
+    assert float(whole.bits.mean()) > 0.3
+    if bounds.upper is None:
+        assert not bounds.bits.any()
+    else:
+        assert bool((bounds.bits <= 0).all())
+        assert bool((bounds.upper >= 0).all())
+
+
+def test_sets_read_a_gaussian_channel() -> None:
+    """``C = B + X`` with variances 1 and noise 1: ``1/2 log2(3 / 2)``."""
+    x, b, one = normal(400, 64, 1), normal(400, 64, 1, seed=1), normal(400, 1, 1, seed=2)
+    group = Observed(normal(50, 1), torch.ones(1, dtype=torch.float64))
+    estimator = ESTIMATORS.get("gaussian").fit(None, group, 1.0)
+    bounds, _ = averaged_over_sets(estimator, x + b, x + one)
+    bits, low, high = t_interval(bounds.bits)
+    assert low < log2(3 / 2) / 2 < high
+    assert high - low < 0.05
+    assert bits > 0
