@@ -145,7 +145,7 @@ def _warn(estimate: Estimate) -> None:
             CausalmodWarning,
             stacklevel=3,
         )
-    if 0 < estimate.bits <= estimate.null:
+    elif 0 < estimate.bits <= estimate.null:
         warnings.warn(
             f"{estimate.bits:.4f} bits is inside the null floor ({estimate.null:.4f}): not to be "
             "told from nothing with this sample",

@@ -159,6 +159,7 @@ def _connections(scm: StructuralCausalModel, strength: Tensor | None) -> list[Ed
         senders, receivers = scm.sites[start].variables, scm.sites[end].variables
         for i, j in matrix.nonzero().tolist():
             pair = (senders[i], receivers[j])
-            known = strength is not None and pair[0] in place and pair[1] in place
-            found[pair] = float(strength[place[pair[0]], place[pair[1]]]) if known else 1.0
+            found[pair] = 1.0
+            if strength is not None and pair[0] in place and pair[1] in place:
+                found[pair] = float(strength[place[pair[0]], place[pair[1]]])
     return [(source, target, value) for (source, target), value in found.items()]

@@ -241,7 +241,7 @@ def test_warnings_become_notes(monkeypatch: pytest.MonkeyPatch, capsys: Captured
     import warnings
 
     def warn(scm: cm.StructuralCausalModel, *_: Any, **__: Any) -> cm.Modularity:
-        for _ in range(2):
+        for _time in range(2):
             warnings.warn("few rows \x1b[31m", CausalmodWarning, stacklevel=1)
         return found(scm)
 

@@ -97,7 +97,7 @@ def test_safetensors_likewise(tmp_path: Path) -> None:
     save_file({"x": torch.ones(3, 2)}, tmp_path / "one.safetensors")
     save_file({"x": torch.ones(3, 2), "y": torch.ones(3)}, tmp_path / "two.safetensors")
     assert isinstance(read_data(tmp_path / "one.safetensors"), torch.Tensor)
-    assert set(read_data(tmp_path / "two.safetensors")) == {"x", "y"}  # type: ignore[arg-type]
+    assert set(read_data(tmp_path / "two.safetensors")) == {"x", "y"}
 
 
 OBJECTS = npy(np.array([Bomb(), 1], dtype=object), allow_pickle=True)

@@ -139,8 +139,8 @@ def test_an_estimator_for_single_units(
         ),
         ({"a": ["hidden1[0]"], "b": ["output"]}, r"2 live units .* hidden1\[1\], hidden1\[2\]"),
         (
-            {"a": ["hidden1"], "b": ["output", "hidden1[0]"]},
-            r"hidden1\[0\] stands in modules 'a' and 'b'",
+            {"a": ["hidden1", "output"], "b": ["linear2"]},
+            r"output\[0\] stands in modules 'a' and 'b'; modules must not overlap",
         ),
         (
             {"a": ["hidden1[0:2]", "linear1[2]"], "b": ["output", "hidden1[2]"]},

@@ -256,9 +256,9 @@ def test_result_shows_itself(
     apart: tuple[cm.StructuralCausalModel, cm.Modularity, list[int]],
 ) -> None:
     scm, result, _ = apart
-    frame = result.to_frame().set_index("unit")["module"]
+    frame = dict(result.to_frame().itertuples(index=False, name=None))
     assert {unit: frame[unit] for unit in scm.units.names} == dict(result.partition.labels)
-    assert frame.reindex(list(scm.units.inert)).isna().all()
+    assert all(frame[unit] is None for unit in scm.units.inert)
     assert "1.000 [1.000, 1.000]" in result._repr_html_()
     assert "<script" not in result._repr_html_()
     assert "conditional" in result.exchange.estimate._repr_html_()

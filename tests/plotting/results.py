@@ -59,8 +59,8 @@ def split(scm: StructuralCausalModel, names: Sequence[str]) -> Partition:
     for unit, site, index in zip(
         scm.units.names, scm.units.site.tolist(), scm.units.index.tolist(), strict=True
     ):
-        count = scm.sites[scm.units.sites[site]].count
-        modules[names[index * len(names) // count]].append(unit)
+        count = scm.sites[scm.units.sites[int(site)]].count
+        modules[names[int(index) * len(names) // count]].append(unit)
     return Partition(modules)
 
 

@@ -14,7 +14,8 @@ STRING = re.compile(r'"(?:[^"\\]|\\["\\])*"')
 
 
 def test_names_stay_inside_their_quotes() -> None:
-    graph = nx.DiGraph([(HOSTILE[i], HOSTILE[i + 1]) for i in range(len(HOSTILE) - 1)])
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_edges_from([(HOSTILE[i], HOSTILE[i + 1]) for i in range(len(HOSTILE) - 1)])
     graph.add_edge('end"]; evil [label="', "\\")
     lines = to_dot(graph).splitlines()
     assert len(lines) == 3 + len(graph.nodes) + len(graph.edges)

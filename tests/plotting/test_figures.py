@@ -158,7 +158,7 @@ def test_inert_units_stand_apart() -> None:
 
     net = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 2)).eval()
     with torch.no_grad():
-        net[0].bias[:2] = -1e6
+        net.get_parameter("0.bias")[:2] = -1e6
     scm = compile(net, torch.rand(30, 2, generator=torch.Generator().manual_seed(0)))
     figure = plotting.plot_network(scm, split(scm, ("a", "b")))
     assert "inert" in words(figure)
@@ -182,7 +182,7 @@ def test_the_matrix_writes_both_bounds_and_a_sum_for_three_modules(
 def test_the_line_stands_where_the_random_ones_were_measured(scm: StructuralCausalModel) -> None:
     figure = plotting.plot_random_partitions(found(scm))
     places = [line.get_xdata() for line in figure.axes[0].lines]
-    assert any(list(x) == [0.7, 0.7] for x in places)  # type: ignore[arg-type]
+    assert any(list(x) == [0.7, 0.7] for x in places)
     assert figure.axes[0].get_xlim()[0] <= 0
     assert "of 5" in words(figure)
 

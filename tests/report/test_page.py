@@ -203,7 +203,7 @@ def test_one_page_is_written(scm: StructuralCausalModel, tmp_path: Path) -> None
 def test_a_page_that_cannot_be_drawn_leaves_nothing(
     scm: StructuralCausalModel, tmp_path: Path
 ) -> None:
-    broken = replace(section(scm), baselines=(None,))  # type: ignore[arg-type]
+    broken = replace(section(scm), baselines=(None,))
     with pytest.raises(AttributeError):
         write_report(tmp_path / "r.html", [broken])
     assert list(tmp_path.iterdir()) == []
