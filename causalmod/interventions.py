@@ -174,7 +174,7 @@ def _soft(selector: str, site: Site, index: Tensor, function: Callable[[Tensor],
             shown = site.join(natural)
         else:
             shown = natural[..., 0] if site.width == 1 else natural
-        new = function(shown.clone())
+        new = function(shown)
         if not isinstance(new, torch.Tensor) or new.shape != shown.shape:
             given = list(new.shape) if isinstance(new, torch.Tensor) else type(new).__name__
             raise InputError(

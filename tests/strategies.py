@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import torch
+from hypothesis import settings
 from hypothesis import strategies as st
 from torch import Tensor
+
+# No deadlines: how long one example takes says nothing on a busy machine.
+MANY = settings(max_examples=100, deadline=None)
+SOME = settings(max_examples=25, deadline=None)
 
 
 @st.composite

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from causalmod import resample
 from causalmod.interventions import Assignment, Resample, read_value
 from causalmod.variables import Site
+from tests.strategies import MANY
 
 SITE = Site("s", (), (2, 3), 1, "op", "")  # three variables of two coordinates
 LIKE = torch.zeros(5, 2, 3)
@@ -21,6 +22,7 @@ def test_resample_is_plain_data() -> None:
     assert len({resample(1), resample(1), resample(2)}) == 2
 
 
+@MANY
 @given(st.permutations(range(3)).flatmap(lambda order: st.integers(1, 3).map(lambda n: order[:n])))
 def test_values_land_on_the_variables_that_are_named(order: list[int]) -> None:
     """In the order of the selector, whatever the order in the site."""

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from causalmod import Partition, Variable
 from causalmod.errors import PartitionError, SelectorError
+from tests.strategies import MANY
 
 LABELS = st.dictionaries(
     st.builds(lambda s, i: f"{s}[{i}]", st.sampled_from(["a", "b.c", "d@2"]), st.integers(0, 20)),
@@ -21,6 +22,7 @@ LABELS = st.dictionaries(
 ).filter(lambda labels: len(set(labels.values())) > 1)
 
 
+@MANY
 @given(LABELS)
 def test_labels_make_a_partition_and_come_back(labels: dict[str, int]) -> None:
     made = Partition.from_labels(labels)
@@ -30,6 +32,7 @@ def test_labels_make_a_partition_and_come_back(labels: dict[str, int]) -> None:
     assert json.loads(json.dumps(made.to_dict())) == made.to_dict()
 
 
+@MANY
 @given(LABELS, st.randoms())
 def test_the_order_in_which_members_are_given_does_not_matter(labels: Any, random: Any) -> None:
     made = Partition.from_labels(labels)
@@ -40,6 +43,7 @@ def test_the_order_in_which_members_are_given_does_not_matter(labels: Any, rando
     assert hash(again) == hash(made)
 
 
+@MANY
 @given(LABELS)
 def test_copies_are_equal(labels: dict[str, int]) -> None:
     made = Partition.from_labels(labels)

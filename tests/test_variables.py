@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from causalmod.errors import SelectorError
 from causalmod.variables import Site, Variable, expand, parse
+from tests.strategies import MANY
 
 SITES = st.text(st.characters(codec="utf-8", exclude_characters="[] "), min_size=1)
 
 
+@MANY
 @given(SITES, st.lists(st.integers(0, 10**6), min_size=1))
 def test_selectors_read_back(site: str, numbers: list[int]) -> None:
     if site.strip() == site:
@@ -23,6 +25,7 @@ def test_selectors_read_back(site: str, numbers: list[int]) -> None:
         assert parse(site) == (site, None)
 
 
+@MANY
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(SelectorError):
@@ -64,6 +67,7 @@ def test_selectors_that_are_no_text(text: Any) -> None:
         parse(text)
 
 
+@MANY
 @given(st.integers(1, 8), st.integers(0, 9), st.integers(0, 9), st.integers(1, 3))
 def test_slices_are_pythons_within_the_site(count: int, start: int, stop: int, step: int) -> None:
     selector = f"fc1[{start}:{stop}:{step}]"
@@ -92,6 +96,7 @@ def test_expanding() -> None:
         expand("fc1[2:2]", counts)
 
 
+@MANY
 @given(st.lists(st.integers(1, 4), max_size=3), st.data())
 def test_blocks_and_sites_are_two_views_of_one_tensor(
     shape: list[int], data: st.DataObject

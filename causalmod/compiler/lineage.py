@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from torch import fx
 
-from causalmod.compiler.ops import ELEMENTWISE, SHAPE_ONLY, is_batch_norm, moving, op_name
+from causalmod.compiler.ops import ELEMENTWISE, SHAPE_ONLY, moving, op_name
 from causalmod.compiler.program import Program
 
 
@@ -82,17 +82,11 @@ class Lineage:
         """Names of what an elementwise operation reads; empty for any other."""
         if node.op != "call_function" or node.name in self._program.constants:
             return []
-        whole = node.args[0] if op_name(node) == "getitem" and node.args[1] == 0 else None
-        if isinstance(whole, fx.Node) and is_batch_norm(whole):
-            return [whole.name]  # batch_norm may give a tuple, of which the first is the result
-        if op_name(node) not in ELEMENTWISE and not is_batch_norm(node):
+        if op_name(node) not in ELEMENTWISE:
             return []
         return [each.name for each in moving(node, self._program.constants)]
 
     def _shape(self, name: str) -> tuple[int, ...] | None:
-        node = self._program.nodes[name]
-        if is_batch_norm(node) and isinstance(node.meta["val"], (tuple, list)):
-            return self._shape(moving(node, self._program.constants)[0].name)
         return self._program.row_shape(name) if self._program.by_row[name] else None
 
 

@@ -124,11 +124,6 @@ def is_rename(node: fx.Node) -> bool:
     return name in RENAMES
 
 
-def is_batch_norm(node: fx.Node) -> bool:
-    """True for every form of batch normalisation that the exporter writes."""
-    return node.op == "call_function" and "batch_norm" in op_name(node)
-
-
 def moving(node: fx.Node, constants: Container[str]) -> list[fx.Node]:
     """Return the arguments whose values depend on the data (not on its shape alone).
 

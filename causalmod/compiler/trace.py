@@ -171,6 +171,7 @@ def _read(program: Any, labels: tuple[str, ...], hooks: frozenset[str]) -> Trace
     for node in list(graph.nodes):  # checks that the exporter adds; they read tensors but give none
         if node.op == "call_function" and op_name(node).startswith(("_assert", "sym_constrain")):
             graph.erase_node(node)
+    _restore_batch_norm(graph)
     places = {label: place for place, (label, _) in enumerate(outputs)}
     graph.output_node().args = (tuple(node for _, node in outputs),)
     names = _strip_markers(graph)
@@ -222,6 +223,25 @@ def _outputs(program: Any) -> list[tuple[str, fx.Node]]:
     if not found:
         raise CompileError("the network returns no tensor; an output is needed to read it by")
     return [("output", found[0][1])] if len(found) == 1 else found
+
+
+def _restore_batch_norm(graph: fx.Graph) -> None:
+    """Write ``batch_norm`` in eval mode as one operation again, with one result.
+
+    When the exporter takes in-place operations apart, it makes it a tuple with statistics.
+    """
+    for node in list(graph.nodes):
+        if node.op != "call_function" or op_name(node) != "_native_batch_norm_legit_no_training":
+            continue
+        first, *rest = sorted(node.users, key=lambda user: user.args[1])
+        *given, momentum, eps = node.args
+        with graph.inserting_before(first):
+            arguments = (*given, False, momentum, eps, False)
+            new = graph.call_function(torch.ops.aten.batch_norm.default, arguments)
+        new.meta = {**node.meta, "val": first.meta["val"]}
+        first.replace_all_uses_with(new)
+        for each in (*rest, first, node):
+            graph.erase_node(each)
 
 
 def _strip_markers(graph: fx.Graph) -> dict[str, str]:

@@ -19,7 +19,7 @@ from causalmod.exchange.contexts import (
 )
 from causalmod.exchange.groups import Group
 from causalmod.exchange.hybrid import draw_sample
-from causalmod.information import Bounds, Estimator
+from causalmod.information import Bounds, Estimator, Observed
 from causalmod.information.channel import averaged_over_all, averaged_over_sets
 from causalmod.information.estimators.exact import value_codes, value_size
 from causalmod.information.intervals import (
@@ -37,11 +37,16 @@ _NULL_CONTEXTS, _NULL_DRAWS = 64, 4
 
 @dataclass
 class Task:
-    """One question, with what is needed to answer it."""
+    """One question, with what is needed to answer it.
+
+    ``fit`` makes an estimator from observed sources and targets; ``estimator`` is the one from all
+    rows.
+    """
 
     scm: StructuralCausalModel
     source: Group
     target: Group
+    fit: Callable[[Observed, Observed], Estimator]
     estimator: Estimator
     contexts: int
     draws: int | None
@@ -108,12 +113,13 @@ def conditional(task: Task) -> dict[str, Any]:
 
 def observational(task: Task) -> dict[str, Any]:
     """``I(B;C)`` on the data; jackknife over rows, null by permutation."""
-    left, right = task.source.observed().values, task.target.observed().values
+    source, target = task.source.observed(), task.target.observed()
     most = task.estimator.most_rows
     if most is not None and task.rows > most:
         generator = torch.Generator().manual_seed(task.seed)
-        kept = torch.randperm(task.rows, generator=generator)[:most]
-        left, right = left[kept], right[kept]
+        some = torch.randperm(task.rows, generator=generator)[:most]
+        source, target = _at(source, some), _at(target, some)
+    left, right = source.values, target.values
     shape = {"contexts": len(left), "donors": 1}
     if task.estimator.exact:
         return _exact(task.estimator.shared(left, right)) | shape
@@ -122,9 +128,16 @@ def observational(task: Task) -> dict[str, Any]:
         order = torch.randperm(len(left), generator=generator)
         return float(task.estimator.shared(left[order], right).bits)
 
-    fields = _jackknifed(lambda kept: task.estimator.shared(left[kept], right[kept]), len(left))
+    def figures(kept: Tensor) -> Bounds:
+        # scales and edges are found from the rows as well, so they are found again
+        try:
+            estimator = task.fit(_at(source, kept), _at(target, kept))
+        except EstimatorError:  # as many rows as bins: without some, there are too few
+            estimator = task.estimator
+        return estimator.shared(left[kept], right[kept])
+
     plain = float(task.estimator.shared(left, right).bits)
-    return fields | _null(task, permuted, plain) | shape
+    return _jackknifed(figures, len(left)) | _null(task, permuted, plain) | shape
 
 
 def interventional(task: Task) -> dict[str, Any]:
@@ -212,6 +225,14 @@ def _on_pairs(task: Task) -> dict[str, Any]:
 
     plain = float(task.estimator.shared(sent, got).bits)
     return _jackknifed(figures, count) | _null(task, permuted, plain) | shape
+
+
+def _at(observed: Observed, rows: Tensor) -> Observed:
+    """Some rows, with scales that follow their spread."""
+    values = observed.values.double()
+    spread, now = values.std(0, unbiased=False), values[rows].std(0, unbiased=False)
+    follow = torch.where((spread > 0) & (now > 0), now / spread.clamp_min(1e-300), 1.0)
+    return Observed(observed.values[rows], observed.scale * follow)
 
 
 def _moves(task: Task, responses: Tensor) -> bool:

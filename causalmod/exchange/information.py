@@ -11,7 +11,7 @@ from causalmod.exchange.choice import check_count, check_resolution, choose, par
 from causalmod.exchange.contexts import CONTEXTS
 from causalmod.exchange.figures import Task, conditional, interventional, observational
 from causalmod.exchange.groups import Group, check_disjoint
-from causalmod.information import ESTIMATORS, Estimate
+from causalmod.information import ESTIMATORS, Estimate, Estimator, Observed
 from causalmod.information.protocol import BINS
 from causalmod.provenance import Stopwatch
 from causalmod.scm import StructuralCausalModel
@@ -113,8 +113,12 @@ def information(
     def task(replays: int) -> Task:
         values = [left.values, right.values]
         name, reason = choose(estimator, values, replays, budget, single, bins)
-        fitted = ESTIMATORS.get(name).fit(left, right, resolution, bins)
-        return Task(scm, sender, receiver, fitted, contexts, draws, seed, budget, reason)
+
+        def fit(source: Observed, target: Observed) -> Estimator:
+            return ESTIMATORS.get(name).fit(source, target, resolution, bins)
+
+        fitted = fit(left, right)
+        return Task(scm, sender, receiver, fit, fitted, contexts, draws, seed, budget, reason)
 
     chosen = task(0)
     if estimator == "auto" and kind != "observational" and chosen.estimator.exact:

@@ -274,8 +274,8 @@ def recurrent() -> tuple[nn.Module, Inputs]:
     def run(net: Any, x: Tensor) -> Tensor:
         return net.out(net.gru(net.lstm(x)[0])[0][:, -1])
 
-    lstm, gru = nn.LSTM(2, 3, batch_first=True), nn.GRU(3, 3, batch_first=True)
-    return Net(run, lstm=lstm, gru=gru, out=nn.Linear(3, 2)), rows(3, 2)
+    lstm, gru = nn.LSTM(2, 3, batch_first=True), nn.GRU(3, 4, batch_first=True)
+    return Net(run, lstm=lstm, gru=gru, out=nn.Linear(4, 2)), rows(3, 2)
 
 
 @network

@@ -40,6 +40,11 @@ def test_outputs_are_the_networks_own_bit_for_bit(name: str) -> None:
     for label, value in expected.items():
         assert torch.equal(observed[label], value)
         assert observed[label].dtype == value.dtype
+    _, inputs = built(name)
+    given = inputs.values() if isinstance(inputs, dict) else inputs
+    given = (given,) if isinstance(given, Tensor) else given
+    for label, value in zip(compiled(name).inputs, given, strict=True):
+        assert torch.equal(observed[label], value), "not as an in-place operation left them"
 
 
 @NETWORKS

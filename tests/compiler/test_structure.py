@@ -9,15 +9,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import causalmod as cm
 from tests.compiler.networks import Net, compiled
-from tests.strategies import masks
-
-SOME = settings(max_examples=25, deadline=None)
+from tests.strategies import SOME, masks
 
 
 def perceptron() -> nn.Module:
@@ -131,6 +129,8 @@ EXACT: dict[str, tuple[Callable[[Tensor], Tensor], tuple[int, ...]]] = {
     "time first": (lambda x: (x.transpose(0, 1) @ W.T).transpose(0, 1), (2, 3)),
     "time first, as many as rows": (lambda x: (x.transpose(0, 1) @ W.T).transpose(0, 1), (3, 3)),
     "one scalar": (lambda x: x.squeeze(1).unsqueeze(1) * 2, (1,)),
+    "one source, squeezed": (
+        lambda x: torch.cat([x, torch.ones_like(x)], 1).unsqueeze(1).squeeze(), (1,)),
     "average pool": (lambda x: F.avg_pool1d(x, 2), (2, 4)),
     "initial state": (lambda x: x[:, 1:] * torch.ones_like(x[:, :1]) + start(x), (3,)),
     "overwritten": (lambda x: overwrite(x) + 0, (3,)),
@@ -157,7 +157,9 @@ def reach(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Where the Jacobian is not zero: ``[*row of x, *row of the result]``."""
     rows = []
     for row in x:
-        jacobian: Any = torch.autograd.functional.jacobian(lambda r: function(r[None])[0], row)
+        jacobian: Any = torch.autograd.functional.jacobian(
+            lambda r: function(torch.stack([r, r]))[0], row
+        )
         rows.append(jacobian != 0)
     found = torch.stack(rows).any(0)
     return found.movedim(list(range(-x[0].ndim, 0)), list(range(x[0].ndim)))
@@ -195,6 +197,25 @@ def sort(x: Tensor) -> Tensor:
 def test_unknown_operations_may_do_anything(function: Callable[[Tensor], Tensor]) -> None:
     x = torch.rand(4, 3, generator=torch.Generator().manual_seed(1))
     scm = cm.compile(Net(lambda _, x: function(x).flatten(1)).eval(), x, sites=["output"])
+    assert scm.edges["input", "output"].all()
+
+
+def test_unknown_operations_keep_sources_apart() -> None:
+    """Also where the rows do not stand in the first dimension, and are as many as its size."""
+
+    def run(_: Any, x: Tensor) -> Tensor:
+        some = x * torch.tensor([1.0, 0.0, 2.0])
+        return some.transpose(0, 1).sort(2).values.transpose(0, 1)
+
+    x = torch.rand(4, 3, 3, generator=torch.Generator().manual_seed(1))
+    scm = cm.compile(Net(run).eval(), x, sites=["output"])
+    assert scm.edges["input", "output"].tolist() == [[True] * 3, [False] * 3, [True] * 3]
+
+
+def test_what_reads_other_rows_may_do_anything() -> None:
+    """Even when it is multiplied by zero afterwards."""
+    x = torch.rand(4, 3, generator=torch.Generator().manual_seed(1))
+    scm = cm.compile(Net(lambda _, x: x + 0 * x[0].flip(0)).eval(), x, sites=["output"])
     assert scm.edges["input", "output"].all()
 
 

@@ -236,3 +236,13 @@ def test_auto_counts_bins_or_bounds(model: cm.StructuralCausalModel, kind: str) 
     group = information(model, "hidden1[0:2]", "output[0]", kind, resolution=2.0)
     assert (group.estimator, group.resolution) == ("pairwise", 2.0)
     assert group.note == "units with continuous values"
+
+
+def test_as_many_bins_as_rows(model: cm.StructuralCausalModel) -> None:
+    """Every row has its own bin, and leaving rows out for the interval leaves too few."""
+    few = model.with_rows(torch.arange(12))
+    found = information(
+        few, "hidden1[0]", "output[0]", "observational", estimator="binned", bins=12
+    )
+    assert found.low is not None
+    assert found.bits == 0.0  # log2 12, less the bias of a table of 144 cells

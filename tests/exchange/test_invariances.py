@@ -23,13 +23,19 @@ KINDS = ("observational", "interventional", "conditional")
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WIDTHS = (4, 6, 5, 3)
 BASE, DATA = perceptron(WIDTHS, rows=60, activation=nn.ReLU)
-MODEL = cm.compile(BASE.double(), DATA.double())
+
+
+@cache
+def model() -> cm.StructuralCausalModel:
+    return cm.compile(BASE.double(), DATA.double())
 
 
 def changed(**parameters: Tensor) -> cm.StructuralCausalModel:
     """The same network with other parameters, named with ``_`` for ``.``."""
-    nodes = {name.replace(".", "_"): node for node, name in MODEL.program.trace.parameters.items()}
-    return MODEL.with_parameters({nodes[name]: value for name, value in parameters.items()})
+    nodes = {
+        name.replace(".", "_"): node for node, name in model().program.trace.parameters.items()
+    }
+    return model().with_parameters({nodes[name]: value for name, value in parameters.items()})
 
 
 def parameters() -> dict[str, Tensor]:
@@ -65,7 +71,7 @@ def modules(hidden: list[int]) -> Partition:
 
 @cache
 def plain() -> dict[str, float]:
-    return figures(MODEL, units("hidden1", [0, 1]), units("output", [0, 1]), modules([*range(6)]))
+    return figures(model(), units("hidden1", [0, 1]), units("output", [0, 1]), modules([*range(6)]))
 
 
 def test_the_figures_say_something() -> None:
@@ -146,8 +152,8 @@ def test_a_dead_unit_with_huge_weights_sends_nothing() -> None:
 def test_names_of_modules_do_not_matter() -> None:
     split = modules([*range(6)])
     swapped = Partition({"b": split.modules["right"], "a": split.modules["left"]})
-    first = exchange(MODEL, split, resolution=2.0, draws=64)
-    second = exchange(MODEL, swapped, resolution=2.0, draws=64)
+    first = exchange(model(), split, resolution=2.0, draws=64)
+    second = exchange(model(), swapped, resolution=2.0, draws=64)
     assert first.into["left"].bits == pytest.approx(second.into["a"].bits, abs=1e-12)
     assert first.matrix["left", "right"].bits == pytest.approx(second.matrix["a", "b"].bits)
 
@@ -156,7 +162,7 @@ def test_finer_resolution_reads_more() -> None:
     split = modules([*range(6)])
     for name in ("pairwise", "gaussian"):
         bits = [
-            exchange(MODEL, split, estimator=name, resolution=r, draws=64).bits
+            exchange(model(), split, estimator=name, resolution=r, draws=64).bits
             for r in (0.3, 1.0, 3.0)
         ]
         assert bits[0] > bits[1] > bits[2] > 0

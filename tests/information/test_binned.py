@@ -55,10 +55,8 @@ def test_the_integral_is_below_that_of_the_densities() -> None:
 
 def test_independent_data_read_nothing() -> None:
     found = torch.tensor([shared(*gaussians(0.0, 1000, seed)) for seed in range(200)])
-    error = float(found.square().mean().sqrt())
-    assert error <= 0.0095  # the variance of a table with 81 degrees of freedom: 0.0092
-    assert float(found.clamp_min(0).square().mean().sqrt()) <= 0.009  # as it is reported
-    assert abs(float(found.mean())) < 3 * error / 200**0.5  # no bias is left
+    assert float(found.square().mean().sqrt()) <= 0.009
+    assert abs(float(found.mean())) < 0.003  # of 0.058: the plug-in's bias, to first order
 
 
 def test_the_plug_in_is_that_of_scikit_learn() -> None:

@@ -126,7 +126,7 @@ def test_averaged_is_the_information_of_the_channel(values: Tensor, seed: int) -
     """``I(B;C)`` of the joint table over (donor, context) pairs, as scikit-learn counts it."""
     generator = torch.Generator().manual_seed(seed)
     donors, contexts = len(values), 7
-    responses = (values[:, None, :] + torch.randint(2, (1, contexts, 1), generator=generator)) % 3
+    responses = (values[:, None, :] * torch.randint(3, (1, contexts, 1), generator=generator)) % 3
     weights = torch.randint(1, 4, (donors,), generator=generator)
     repeated = responses.repeat_interleave(weights, dim=0)
     donor = torch.arange(donors).repeat_interleave(weights).repeat_interleave(contexts)

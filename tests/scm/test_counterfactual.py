@@ -6,20 +6,21 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 import causalmod as cm
 from causalmod.errors import InputError, SelectorError
 from tests.compiler.networks import built, compiled
+from tests.strategies import SOME
 
 
 def close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@SOME
 @given(st.data())
 def test_a_counterfactual_is_what_the_network_gives_on_that_row(draw: st.DataObject) -> None:
     """Set input features: the network itself, run on the changed row, is the reference."""

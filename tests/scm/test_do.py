@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import causalmod as cm
 from causalmod.errors import InputError, SelectorError
 from tests.compiler.networks import Net, built, compiled, hooked
-from tests.strategies import tensors
+from tests.strategies import SOME, tensors
 
-SOME = settings(max_examples=25, deadline=None)
 ROWS = 6
 
 
