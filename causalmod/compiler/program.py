@@ -100,8 +100,8 @@ class Program:
 
     def _is_by_row(self, node: fx.Node) -> bool:
         value = node.meta.get("val")
-        if not isinstance(value, Tensor) or value.ndim == 0:
-            return False
+        if not isinstance(value, Tensor) or value.ndim == 0 or value.is_complex():
+            return False  # complex numbers are no variables: they have no order and two parts
         first, *rest = value.shape
         by_rows = isinstance(first, torch.SymInt) and first.node.expr in self._symbols
         return by_rows and all(isinstance(size, int) for size in rest)

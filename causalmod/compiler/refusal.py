@@ -33,7 +33,7 @@ def refusal(model: nn.Module, error: Exception) -> CompileError:
     if "specialized it to be a constant" in text:
         return CompileError(
             f"the forward of {name} fixes the number of rows{where}: a shape in it is written as "
-            "the size of this very batch; use x.shape[0] (or -1) for dimension 0"
+            "the size of this very batch (a number, or len(x)); use x.shape[0] or -1 instead"
         )
     if "is mutated in the forward" in text or "register it as buffer" in text:
         return CompileError(

@@ -67,7 +67,14 @@ def trace(model: nn.Module, data: Data) -> Trace:
 
 
 def _export(model: nn.Module, data: Data) -> Any:
-    bound = inspect.signature(model.forward).bind(*data.args, **data.kwargs).arguments
+    signature = inspect.signature(model.forward)
+    bound = signature.bind(*data.args, **data.kwargs).arguments
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD and parameter.name in bound:
+            raise CompileError(
+                f"forward takes {', '.join(bound[parameter.name])} through **{parameter.name} "
+                "only, which the exporter cannot follow; make them named parameters of forward"
+            )
     shapes = pytree.tree_map(lambda _: {0: torch.export.Dim.DYNAMIC}, dict(bound))
     try:
         program: Any = torch.export.export(
@@ -167,6 +174,7 @@ def _read(program: Any, labels: tuple[str, ...], hooks: frozenset[str]) -> Trace
         if held[spec.target].requires_grad:
             trainable.add(name)
     _check_stateless(signature, program.range_constraints)
+    _check_regions(graph)
     outputs = _outputs(program)
     for node in list(graph.nodes):  # checks that the exporter adds; they read tensors but give none
         if node.op == "call_function" and op_name(node).startswith(("_assert", "sym_constrain")):
@@ -204,6 +212,17 @@ def _check_stateless(signature: Any, ranges: Any) -> None:
             )
 
 
+def _check_regions(graph: fx.Graph) -> None:
+    """Refuse operations that hold a graph of their own."""
+    held = next((node for node in graph.nodes if node.op == "get_attr"), None)
+    if held is not None:
+        kind = next((op_name(user) for user in held.users), "a region")
+        raise CompileError(
+            f"the forward holds a region with settings of its own ({kind}), such as torch.autocast "
+            "or torch.cond, which cannot be replayed step by step; take it out of the forward"
+        )
+
+
 def _outputs(program: Any) -> list[tuple[str, fx.Node]]:
     """Label and node of each tensor that forward returns, in order."""
     specs = program.graph_signature.output_specs
@@ -220,8 +239,6 @@ def _outputs(program: Any) -> list[tuple[str, fx.Node]]:
         if isinstance(node, fx.Node) and isinstance(node.meta.get("val"), Tensor):
             keys = [str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path]
             found.append((".".join(["output", *keys]), node))
-    if not found:
-        raise CompileError("the network returns no tensor; an output is needed to read it by")
     return [("output", found[0][1])] if len(found) == 1 else found
 
 

@@ -43,9 +43,9 @@ def compile(
     """
     compiler.check_model(model)
     data = compiler.read_inputs(model, inputs)
-    results = pytree.tree_leaves(compiler.first_run(model, data))
-    expected = [leaf for leaf in results if isinstance(leaf, Tensor)]
-    _check_output_rows(expected, data.rows)
+    result = compiler.first_run(model, data)
+    expected = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
+    _check_outputs(expected, data.rows, type(result).__name__)
     program = compiler.Program(compiler.trace(model, data))
     scm = _assemble(program, data, sites)
     _check_activations(scm)
@@ -83,8 +83,15 @@ def _assemble(
     )
 
 
-def _check_output_rows(outputs: list[Tensor], rows: int) -> None:
+def _check_outputs(outputs: list[Tensor], rows: int, kind: str) -> None:
+    if not outputs:
+        raise CompileError(
+            f"the network returns no tensor that can be found in its result ({kind}); return a "
+            "tensor, or a tuple, list or dict of them"
+        )
     for output in outputs:
+        if output.is_complex():
+            raise CompileError("an output of the model is complex; return torch.view_as_real(...)")
         if output.ndim == 0 or output.shape[0] != rows:
             raise CompileError(
                 f"an output of the model has shape {tuple(output.shape)} for {rows} rows of data; "

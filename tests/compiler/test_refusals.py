@@ -193,14 +193,47 @@ def test_outputs_with_rows_in_two_dimensions() -> None:
 
 
 def test_no_tensor_comes_out() -> None:
-    with pytest.raises(CompileError, match="returns no tensor"):
-        cm.compile(Net(lambda _, x: x.shape[1]).eval(), X)
+    class Parcel:
+        def __init__(self, content: Tensor) -> None:
+            self.content = content
+
+    for function, kind in ((lambda _, x: x.shape[1], "int"), (lambda _, x: Parcel(x), "Parcel")):
+        with pytest.raises(CompileError) as error:
+            cm.compile(Net(function).eval(), X)
+        says(error, "returns no tensor", f"({kind})", "tuple, list or dict")
+
+
+def test_complex_outputs() -> None:
+    with pytest.raises(CompileError, match=r"complex; return torch.view_as_real"):
+        cm.compile(Net(lambda _, x: torch.fft.fft(x)).eval(), X)
+    inside = cm.compile(Net(lambda _, x: torch.fft.fft(x).abs()).eval(), X, sites="*")
+    assert list(inside.sites) == ["input", "output"], "complex numbers are no variables"
+
+
+def test_regions_of_their_own() -> None:
+    def run(net: Any, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            hidden = net.fc(x)
+        return hidden.float().relu()
+
+    with pytest.raises(CompileError) as error:
+        cm.compile(Net(run, fc=nn.Linear(3, 2)).eval(), X)
+    says(error, "region with settings of its own", "torch.autocast", "take it out")
+
+
+def test_inputs_without_names() -> None:
+    class Loose(nn.Module):
+        def forward(self, x: Tensor, **more: Tensor) -> Tensor:
+            return x + more["y"]
+
+    with pytest.raises(CompileError, match=r"takes y through \*\*more only.*named parameters"):
+        cm.compile(Loose().eval(), {"x": X, "y": X})
 
 
 def test_a_number_of_rows_written_into_the_forward() -> None:
     with pytest.raises(CompileError) as error:
         cm.compile(Net(lambda _, x: x.reshape(6, 1, 3).relu().flatten(1)).eval(), X)
-    says(error, "Net fixes the number of rows", "x.shape[0]")
+    says(error, "Net fixes the number of rows", "x.shape[0] or -1")
 
 
 def test_another_graph_for_few_rows() -> None:
