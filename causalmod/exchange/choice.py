@@ -58,7 +58,7 @@ def choose(
                 f"its own on each of the {len(values[0])} rows: the count tells rows apart and "
                 "grows with their number; use estimator='auto'",
                 CausalmodWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return Choice(estimator, "as asked")
     if all(bool(is_discrete(group).all()) for group in values):

@@ -33,6 +33,7 @@ _PERMUTATIONS = 99
 _FEW_PERMUTATIONS = 19  # for groups, where each costs matrices of distances
 _MOST_PERMUTED = 256  # draws in a set, all of whose distances are found again each time
 _NULL_CONTEXTS, _NULL_DRAWS = 64, 4
+_HELD = 2**25  # bytes of responses at a time
 
 
 @dataclass
@@ -103,8 +104,10 @@ def conditional(task: Task) -> dict[str, Any]:
 
     def read(contexts: int, draws: int) -> list[Bounds]:
         sample = draw_sample(torch.arange(task.rows), min(contexts, task.rows), draws, 1, task.seed)
-        got = task.responses(sample.contexts[:, None], sample.donors[0])
-        return [task.estimator.unbiased(got)]
+        step = max(1, min(task.memory, _HELD) // (draws * task.target.width * 32))
+        parts = (sample.some(slice(at, at + step)) for at in range(0, len(sample.contexts), step))
+        got = (task.responses(part.contexts[:, None], part.donors[0]) for part in parts)
+        return [Bounds.joined([task.estimator.unbiased(responses) for responses in got])]
 
     most = task.memory // (task.target.width * 64)
     found, draws = read_with_enough_draws(read, task.contexts, task.draws, most)

@@ -150,7 +150,7 @@ class HybridRuns:
             keep = members[part][:, self.coordinates.unit_of][:, None, None, :]
             return estimate(torch.where(keep, flat, 0.0))
 
-        return _concatenate(self.in_batches(states, read))
+        return Bounds.joined(self.in_batches(states, read))
 
     def apart(self, estimators: list[Estimator], states: Tensor, members: Tensor) -> Tensor:
         """Bits that donors send to each unit on its own, summed over members ``[job, context]``."""
@@ -172,9 +172,3 @@ class HybridRuns:
     def filled(self) -> list[int]:
         """Sites (by number) that have live units, in the order of the responses."""
         return [s for s in range(len(self.units.sites)) if len(self._places[s])]
-
-
-def _concatenate(parts: list[Bounds]) -> Bounds:
-    uppers = [part.upper for part in parts if part.upper is not None]
-    bits = torch.cat([part.bits for part in parts])
-    return Bounds(bits, torch.cat(uppers) if uppers else None)

@@ -94,10 +94,7 @@ class Receivers:
                 parts.append(estimator.unbiased(responses))
             else:
                 parts.append(estimator.response(responses, sample.weights))
-        uppers = [part.upper for part in parts if part.upper is not None]
-        return Bounds(
-            torch.cat([part.bits for part in parts]), torch.cat(uppers) if uppers else None
-        )
+        return Bounds.joined(parts)
 
     def _responses(self, question: Question, sample: Sample) -> Tensor:
         """``[context, donor, coordinate]`` of the receiver."""

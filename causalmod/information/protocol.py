@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -23,6 +24,13 @@ class Bounds(NamedTuple):
 
     bits: Tensor
     upper: Tensor | None = None
+
+    @classmethod
+    def joined(cls, parts: Sequence[Bounds]) -> Bounds:
+        """Put parts one after another along their first dimension."""
+        uppers = [part.upper for part in parts if part.upper is not None]
+        bits = torch.cat([part.bits for part in parts])
+        return cls(bits, torch.cat(uppers) if uppers else None)
 
 
 class Observed(NamedTuple):

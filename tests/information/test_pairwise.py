@@ -105,12 +105,14 @@ def test_distances_by_products_are_those_by_differences(monkeypatch: pytest.Monk
 
 
 def test_one_far_draw_hides_nothing() -> None:
-    """Products of distances as far as this lose all digits of the near ones."""
-    signal = torch.cat([torch.tensor([1e9]), bit(32, 63) * 20]).double()
-    low, high = mixture_bounds((signal - signal[0])[:, None])  # measured from the far one
+    """Measured from a draw as far as this, products lose all digits of the others' distances."""
+    signal = torch.cat([torch.tensor([1e9]), bit(32, 63) * 5]).double()
+    low, high = mixture_bounds((signal - signal[0])[:, None])
+    squared = (signal[:, None] - signal) ** 2
     assert high is not None
-    expected = -(32 * log2(32 / 64) + 31 * log2(31 / 64) + log2(1 / 64)) / 64
-    assert (float(low), float(high)) == pytest.approx((expected, expected), abs=1e-9)
+    for got, divisor in ((low, 8), (high, 2)):
+        expected = -(-squared / divisor).exp().mean(1).log2().mean()
+        assert float(got) == pytest.approx(float(expected), abs=1e-9)
 
 
 @pytest.mark.parametrize("chunk", [16, 1000, 2**17])
