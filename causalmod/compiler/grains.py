@@ -143,9 +143,8 @@ def chosen_grains(grains: Grains, sites: Iterable[tuple[str, tuple[str, ...]]]) 
     for pattern, grain in asked.items():
         if grain not in get_args(Grain):
             where = f" for {pattern!r}" if pattern else ""
-            raise InputError(
-                f"variables={grain!r}{where}: expected one of {', '.join(map(repr, get_args(Grain)))}"
-            )
+            kinds = ", ".join(map(repr, get_args(Grain)))
+            raise InputError(f"variables={grain!r}{where}: expected one of {kinds}")
     found: dict[str, Grain] = {}
     if not isinstance(grains, Mapping):
         return found

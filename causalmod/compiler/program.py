@@ -103,9 +103,10 @@ class Program:
         """Every node that depends on the values of an input, not only on their number."""
         found = set(self.trace.inputs.values())
         for name, node in self.nodes.items():
-            if node.op == "call_function" and op_name(node) not in SHAPE_ONLY:
-                if any(each.name in found for each in node.all_input_nodes):
-                    found.add(name)
+            if node.op != "call_function" or op_name(node) in SHAPE_ONLY:
+                continue
+            if any(each.name in found for each in node.all_input_nodes):
+                found.add(name)
         return frozenset(found)
 
     def in_order(self, names: Iterable[str]) -> list[str]:

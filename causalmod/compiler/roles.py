@@ -4,7 +4,8 @@ Attention: ``PATH.q``, ``PATH.k``, ``PATH.v`` (as the product of queries and key
 ``PATH.pattern`` (where it is written out) and ``PATH.heads``, what the heads give before the output
 projection. Blocks around attention: ``PATH.resid_pre``, ``PATH.resid_mid`` and ``PATH.resid_post``,
 the residual stream before, within and after; ``PATH.hidden``, the hidden units of a feed-forward
-part. All of them are found by the operations, whatever the classes are called.
+part. All of them are found by the operations, whatever the classes are called. Where a module has
+such a name, ``PATH:q`` is the part.
 """
 
 from __future__ import annotations
@@ -12,46 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from torch import Tensor, fx
+from torch import fx
 
-from causalmod.compiler.ops import (
-    ELEMENTWISE,
-    IDENTITY,
-    SUMS,
-    VIEWS,
-    argument,
-    is_linear,
-    module_path,
-    moving,
-    op_name,
-)
+from causalmod.compiler.attention import SAME, Attention, find_attentions, source
+from causalmod.compiler.ops import SUMS, VIEWS, is_linear, module_path, moving, op_name
 from causalmod.compiler.program import Program
-
-_PRODUCTS = frozenset({"matmul", "bmm", "baddbmm"})
-_SAME = IDENTITY | {"dropout"}
-
-
-@dataclass(frozen=True)
-class Attention:
-    """One attention: the names of the nodes that make it.
-
-    Attributes:
-        path: path of the module in which it stands.
-        query: what the product reads as queries.
-        key: as keys, before they are repeated for groups of queries.
-        value: as values, likewise.
-        heads: the result, before the output projection.
-        pattern: the weights, where they are written out.
-    """
-
-    path: str
-    query: str
-    key: str
-    value: str
-    heads: str
-    pattern: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +41,7 @@ class Roles:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self.attentions = tuple(self._attentions())
+        self.attentions = tuple(find_attentions(program))
         self.blocks = tuple(self._blocks())
 
     @cached_property
@@ -150,46 +117,12 @@ class Roles:
             ("heads", each.heads),
         ]
 
-    # --- attention --------------------------------------------------------------------------------
-
-    def _attentions(self) -> Iterator[Attention]:
-        constants = self._program.constants
-        for name, node in self._program.nodes.items():
-            if node.op != "call_function" or name in constants:
-                continue
-            if op_name(node) == "scaled_dot_product_attention":
-                query, key, value = (argument(node, part) for part in ("query", "key", "value"))
-                yield Attention(
-                    module_path(node), _source(query), _source(key), _source(value), name
-                )
-            elif op_name(node) in {"softmax", "_softmax"}:
-                found = self._written_out(node)
-                if found is not None:
-                    yield found
-
-    def _written_out(self, softmax: fx.Node) -> Attention | None:
-        """Softmax of a product of queries and keys, times values."""
-        product = _up_to_product(softmax)
-        result = next(iter(_readers(softmax, _PRODUCTS)), None)
-        if product is None or result is None:
-            return None
-        query, key = _factors(product)
-        weights, value = _factors(result)
-        if not all(len(moving(e, self._program.constants)) for e in (query, key, value)):
-            return None
-        if softmax is not weights and not _leads(softmax, weights):
-            return None
-        return Attention(
-            module_path(result), _source(query), _source(_untransposed(key)), _source(value),
-            result.name, softmax.name,
-        )  # fmt: skip
-
     def _views_of(self, name: str) -> Iterator[str]:
         stack = [self._program.nodes[name]]
         while stack:
             node = stack.pop()
             for user in node.users:
-                if user.op == "call_function" and op_name(user) in VIEWS | _SAME:
+                if user.op == "call_function" and op_name(user) in VIEWS | SAME:
                     yield user.name
                     stack.append(user)
 
@@ -237,7 +170,7 @@ class Roles:
         node = self._program.nodes[name]
         if name == before:
             return []
-        if name in seen or node.op != "call_function" or op_name(node) not in SUMS | _SAME:
+        if name in seen or node.op != "call_function" or op_name(node) not in SUMS | SAME:
             return None
         seen.add(name)
         for each in node.all_input_nodes:
@@ -260,98 +193,8 @@ class Roles:
             busy = {each.path for each in self.attentions}
             for path, maps in last.items():
                 if len(maps) > 1 and not any(f"{b}.".startswith(f"{path}.") for b in busy):
-                    yield path, _source(moving(maps[-1], constants)[0])
+                    yield path, source(moving(maps[-1], constants)[0])
 
 
 def _stands_in(node: fx.Node, path: str) -> bool:
     return node.op == "call_function" and f"{module_path(node)}.".startswith(f"{path}.")
-
-
-def _source(node: fx.Node) -> str:
-    """Walk back over copies, constant factors, and repeats for groups of heads."""
-    while node.op == "call_function":
-        name = op_name(node)
-        first = node.args[0]
-        if not isinstance(first, fx.Node):
-            break
-        scaled = (
-            name in {"mul", "div"} and len([a for a in node.args if isinstance(a, fx.Node)]) == 1
-        )
-        merged = name in {"view", "reshape", "_unsafe_view"} and _size(first) == _size(node)
-        repeated = name in {"expand", "repeat_interleave"} and _size(first) != _size(node)
-        if name in _SAME or scaled or repeated or (merged and (_repeats(first) or _flattens(first, node))) or (name in {"unsqueeze", "slice"} and any(_repeats(user) for user in node.users)):
-            node = first
-        else:
-            break
-    return node.name
-
-
-def _repeats(node: fx.Node) -> bool:
-    """Is a tensor (a copy of) an expanded one?"""
-    while node.op == "call_function" and op_name(node) in _SAME | {"slice", "unsqueeze"}:
-        first = node.args[0]
-        if not isinstance(first, fx.Node):
-            return False
-        node = first
-    if node.op != "call_function" or op_name(node) not in {"expand", "repeat_interleave"}:
-        return False
-    first = node.args[0]
-    return isinstance(first, fx.Node) and _size(first) != _size(node)
-
-
-def _flattens(before: fx.Node, after: fx.Node) -> bool:
-    """Does a view merge leading dimensions only, as a matrix product wants them?"""
-    first, second = before.meta["val"].shape, after.meta["val"].shape
-    return len(second) < len(first) and first[-1] == second[-1] and len(second) == 2
-
-
-def _size(node: fx.Node) -> object:
-    value = node.meta.get("val")
-    return value.numel() if isinstance(value, Tensor) else None
-
-
-def _up_to_product(softmax: fx.Node) -> fx.Node | None:
-    """Walk back from the weights over scaling and masks to the product of queries and keys."""
-    stack, seen = list(softmax.all_input_nodes), set()
-    while stack:
-        node = stack.pop(0)
-        if node.op != "call_function" or node in seen:
-            continue
-        seen.add(node)
-        if op_name(node) in _PRODUCTS:
-            return node
-        if op_name(node) in ELEMENTWISE | VIEWS:
-            stack.extend(node.all_input_nodes)
-    return None
-
-
-def _readers(node: fx.Node, wanted: frozenset[str]) -> Iterator[fx.Node]:
-    """Walk on from the weights over copies and casts to the products that read them."""
-    for user in node.users:
-        if user.op == "call_function" and op_name(user) in wanted:
-            yield user
-        elif user.op == "call_function" and op_name(user) in _SAME | VIEWS | {"to", "_to_copy"}:
-            yield from _readers(user, wanted)
-
-
-def _leads(start: fx.Node, end: fx.Node) -> bool:
-    """Does walking back from ``end`` over copies, casts and views arrive at ``start``?"""
-    while end is not start:
-        first = end.args[0] if end.op == "call_function" and end.args else None
-        if not isinstance(first, fx.Node):
-            return False
-        end = first
-    return True
-
-
-def _factors(product: fx.Node) -> tuple[fx.Node, fx.Node]:
-    first: Any
-    second: Any
-    first, second = product.args[-2:] if op_name(product) == "baddbmm" else product.args[:2]
-    return first, second
-
-
-def _untransposed(node: fx.Node) -> fx.Node:
-    first = node.args[0] if node.args else None
-    turned = node.op == "call_function" and op_name(node) in {"transpose", "permute", "mT"}
-    return first if turned and isinstance(first, fx.Node) else node
