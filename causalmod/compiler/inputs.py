@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from causalmod.compiler.refusal import user_line
+from causalmod.compiler.running import plain_mode, plain_result
 from causalmod.errors import InputError
 
 Inputs = Tensor | tuple[Tensor, ...] | Mapping[str, Tensor]
@@ -139,11 +139,12 @@ def first_run(model: nn.Module, data: Data) -> Any:
         InputError: the model does not accept the inputs.
     """
     try:
-        with torch.no_grad(), plain_attention():
-            return model(
+        with torch.no_grad(), plain_mode(model):
+            result = model(
                 *(value.clone() for value in data.args),
                 **{name: value.clone() for name, value in data.kwargs.items()},
             )
+        return plain_result(result)
     except Exception as error:  # whatever the user's own forward may raise
         given = ", ".join(
             f"{label} {tuple(value.shape)} {value.dtype}"
@@ -155,17 +156,6 @@ def first_run(model: nn.Module, data: Data) -> Any:
             f"{type(model).__name__} does not run on these inputs ({given}): {first}"
             f"{f' (at {place})' if place else ''}; {_advice(model, data)}"
         ) from error
-
-
-@contextlib.contextmanager
-def plain_attention() -> Iterator[None]:
-    """Keep ``nn.TransformerEncoder`` off its fused kernel, which hides what is inside."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def _advice(model: nn.Module, data: Data) -> str:
