@@ -5,6 +5,7 @@ from causalmod.compiler.grains import Grain, Grains
 from causalmod.compiler.inputs import Data, Inputs, bad_rows, check_model, first_run, read_inputs
 from causalmod.compiler.lineage import Lineage
 from causalmod.compiler.program import Patch, Program
+from causalmod.compiler.refusal import describe
 from causalmod.compiler.sites import Choice
 from causalmod.compiler.structure import direct_edges
 from causalmod.compiler.ties import representatives
@@ -23,6 +24,7 @@ __all__ = [
     "Trace",
     "bad_rows",
     "check_model",
+    "describe",
     "direct_edges",
     "first_run",
     "read_inputs",

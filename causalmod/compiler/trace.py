@@ -23,7 +23,7 @@ from torch.utils import _pytree as pytree
 
 from causalmod.compiler.inputs import Data
 from causalmod.compiler.ops import is_rename, op_name
-from causalmod.compiler.refusal import refusal
+from causalmod.compiler.refusal import refusal, refuse_random
 from causalmod.compiler.running import plain_mode, plain_result, replace_tensors
 from causalmod.errors import CompileError
 
@@ -64,6 +64,7 @@ def trace(model: nn.Module, data: Data) -> Trace:
     hooks: set[str] = set()
     with _marked(model, hooks), _quiet(), plain_mode(model), torch.no_grad():
         program = _export(model, data)
+    refuse_random(program.graph)
     return _read(program, data.labels, frozenset(hooks))
 
 
