@@ -34,8 +34,8 @@ def refusal(model: nn.Module, error: Exception) -> CompileError:
     if any(sign in kind or sign in text for sign in _DATA_DEPENDENT):
         return CompileError(
             f"the forward of {name} branches on the values of a tensor{inside}{where}; a "
-            "structural causal model needs one graph for every input: replace the branch by torch.where, or "
-            "by arithmetic on masks"
+            "structural causal model needs one graph for every input: replace the branch by "
+            "torch.where, or by arithmetic on masks"
         )
     if "specialized it to be a constant" in text:
         return CompileError(
@@ -78,17 +78,23 @@ def refuse_random(graph: fx.Graph) -> None:
     for node in graph.nodes:
         if torch.Tag.nondeterministic_seeded not in getattr(node.target, "tags", ()):
             continue
-        switches = (argument(node, "train"), argument(node, "training"))
-        shares = (argument(node, key) for key in ("p", "dropout", "dropout_p"))
+        switches = (_setting(node, "train"), _setting(node, "training"))
+        shares = (_setting(node, key) for key in ("p", "dropout", "dropout_p"))
         if False in switches or any(share == 0 for share in shares if share is not None):
-            continue
-        if op_name(node) == "scaled_dot_product_attention" and argument(node, "dropout_p") is None:
             continue
         raise CompileError(
             f"the network draws random numbers ({describe(node)}); a structural causal model needs "
             "the same output for the same input: pass training=self.training to dropout and call "
             "model.eval(), or pass the noise as an input"
         )
+
+
+def _setting(node: fx.Node, name: str) -> Any:
+    """Return an argument, or what stands for it by default; None if there is no such argument."""
+    schema: Any = getattr(node.target, "_schema", None)
+    found = [each.default_value for each in schema.arguments if each.name == name]
+    given = argument(node, name)
+    return given if given is not None or not found else found[0]
 
 
 def describe(node: fx.Node) -> str:
