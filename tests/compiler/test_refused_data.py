@@ -57,6 +57,37 @@ def test_another_device() -> None:
         cm.compile(linear(), X.to("meta"))
 
 
+def test_a_model_on_several_devices() -> None:
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2).to("meta")).eval()
+    with pytest.raises(InputError) as error:
+        cm.compile(net, X)
+    says(error, "on several devices", "'0.weight' is on cpu", "'1.weight' is on meta", "to one")
+
+
+def test_inputs_on_different_devices() -> None:
+    net = Net(lambda net, x, y: net.fc(x) + y, fc=nn.Linear(3, 2)).eval()
+    with pytest.raises(InputError, match=r"input.1 is on the meta device"):
+        cm.compile(net, (X, X.to("meta")))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_data_on_the_cpu_and_the_model_on_a_gpu() -> None:
+    with pytest.raises(InputError, match="input is on device cpu, the model on cuda:0: move one"):
+        cm.compile(linear().cuda(), X)
+
+
+def test_complex_inputs() -> None:
+    with pytest.raises(InputError, match=r"input is complex; give torch.view_as_real"):
+        cm.compile(linear(), torch.complex(X, X))
+
+
+@pytest.mark.parametrize("setting", [None, True, 3, "text"])
+def test_settings_are_no_inputs(setting: Any) -> None:
+    with pytest.raises(InputError) as error:
+        cm.compile(linear(), {"input": X, "output_attentions": setting})
+    says(error, "input.output_attentions must be a torch tensor", "config", "leave it out")
+
+
 @pytest.mark.parametrize(
     ("given", "parts"),
     [
