@@ -17,8 +17,10 @@ from tests.compiler.networks import (
     compiled,
     hooked,
     laid_open,
+    other_data,
     outputs,
     rows_first,
+    tensors,
 )
 
 NETWORKS = pytest.mark.parametrize("name", BUILDERS)
@@ -41,11 +43,25 @@ def test_outputs_are_the_networks_own_bit_for_bit(name: str) -> None:
     for label, value in expected.items():
         assert torch.equal(observed[label], value)
         assert observed[label].dtype == value.dtype
-    _, inputs = built(name)
-    given = inputs.values() if isinstance(inputs, dict) else inputs
-    given = (given,) if isinstance(given, Tensor) else given
-    for label, value in zip(compiled(name).inputs, given, strict=True):
+    for label, value in zip(compiled(name).inputs, tensors(built(name)[1]), strict=True):
         assert torch.equal(observed[label], value), "not as an in-place operation left them"
+
+
+@NETWORKS
+@pytest.mark.parametrize("count", [1, 2, 9, 40])
+def test_other_data_in_any_number_gives_the_networks_own_bits(name: str, count: int) -> None:
+    model, inputs = built(name)
+    program = compiled(name).program
+    given = other_data(inputs, count)
+    seen, expected = hooked(model, given)
+    data = dict(zip(program.trace.inputs.values(), tensors(given), strict=True))
+    modules = {label: node for label, node in program.trace.names.items() if label in seen}
+    found = program.run(data, [*program.trace.outputs.values(), *modules.values()], rows=count)
+    for label, node in program.trace.outputs.items():
+        assert torch.equal(found[node], expected[label])
+    for label, node in modules.items():
+        if node not in program.trace.inputs.values():  # a module may write to it in place
+            assert torch.equal(found[node], seen[label]), label
 
 
 @NETWORKS
