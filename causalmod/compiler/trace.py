@@ -160,6 +160,7 @@ def _read(program: Any, labels: tuple[str, ...], hooks: frozenset[str]) -> Trace
     constants: dict[str, Tensor] = {}
     parameters: dict[str, str] = {}
     trainable: set[str] = set()
+    copies: dict[int, Tensor] = {}
     inputs: list[str] = []
     for spec in signature.input_specs:
         name, kind = spec.arg.name, spec.kind.name
@@ -171,10 +172,13 @@ def _read(program: Any, labels: tuple[str, ...], hooks: frozenset[str]) -> Trace
                 f"the network holds a {kind.lower()} that cannot be replayed: {name}"
             )
         held = program.state_dict if spec.target in program.state_dict else program.constants
-        constants[name] = held[spec.target].detach().clone()
+        given = held[spec.target]
+        if id(given) not in copies:  # tied weights stay one tensor
+            copies[id(given)] = given.detach().clone()
+        constants[name] = copies[id(given)]
         if kind != "CONSTANT_TENSOR":
             parameters[name] = spec.target
-        if held[spec.target].requires_grad:
+        if given.requires_grad:
             trainable.add(name)
     _check_stateless(signature, program.range_constraints)
     _check_regions(graph)

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 import causalmod as cm
+from causalmod import compiler
 from tests.compiler import (
     networks_basic,
     networks_huggingface,
@@ -43,14 +45,36 @@ def built(name: str) -> tuple[nn.Module, Inputs]:
 
 @cache
 def compiled(name: str) -> cm.StructuralCausalModel:
-    """Return a network compiled with its default sites."""
-    return cm.compile(*built(name))
+    """Return a network compiled with its default sites; the network itself must not change."""
+    model, inputs = built(name)
+    call(model, inputs)  # some models set hooks of their own when they first run
+    before = state(model)
+    scm = cm.compile(model, inputs)
+    after = state(model)
+    for key, value in before.items():
+        held = after[key]
+        equal = torch.equal(held, value) if isinstance(value, Tensor) else held == value
+        assert equal, f"{name}: {key} has changed"
+    return scm
 
 
 @cache
 def laid_open(name: str) -> cm.StructuralCausalModel:
-    """Return a network compiled with every tensor that can be a site."""
-    return cm.compile(*built(name), sites="*")
+    """Return a network compiled with every tensor that can be a site; it is traced only once."""
+    traced = compiled(name).program.trace
+    with mock.patch.object(compiler, "trace", return_value=traced):
+        return cm.compile(*built(name), sites="*")
+
+
+def state(model: nn.Module) -> dict[str, Any]:
+    """Return copies of all that a network holds, and what else a compilation might change."""
+    held = {key: value.clone() for key, value in model.state_dict().items()}
+    flags = [parameter.requires_grad for parameter in model.parameters()]
+    hooks = [len(module._forward_hooks) for module in model.modules()]
+    config = getattr(model, "config", None)
+    settings = config.to_dict() if config is not None else {}
+    numbers = torch.get_rng_state()
+    return {**held, " flags": flags, " hooks": hooks, " config": settings, " random": numbers}
 
 
 def rows_first(scm: cm.StructuralCausalModel, site: str, tensor: Tensor) -> Tensor:
