@@ -27,13 +27,11 @@ def padded() -> dict[str, Tensor]:
 
 
 def gpt2(kind: str, attention: str, **settings: Any) -> nn.Module:
-    import transformers
-
-    config = transformers.GPT2Config(
-        vocab_size=11, n_positions=8, n_embd=8, n_layer=2, n_head=2, bos_token_id=0,
-        eos_token_id=1, attn_implementation=attention, **settings,
-    )  # fmt: skip
-    return getattr(transformers, kind)(config)
+    sizes: dict[str, Any] = {
+        "vocab_size": 11, "n_positions": 8, "n_embd": 8, "n_layer": 2, "n_head": 2,
+        "bos_token_id": 0, "eos_token_id": 1,
+    }  # fmt: skip
+    return model(kind, "GPT2Config", attention, **sizes, **settings)
 
 
 def model(kind: str, config: str, attention: str, **settings: Any) -> nn.Module:
