@@ -6,6 +6,7 @@ from causalmod.compiler.inputs import Data, Inputs, bad_rows, check_model, first
 from causalmod.compiler.lineage import Lineage
 from causalmod.compiler.linear_readers import LinearReaders, Update
 from causalmod.compiler.program import Patch, Program, Route, View
+from causalmod.compiler.refusal import describe
 from causalmod.compiler.roles import stream
 from causalmod.compiler.routes import find_route
 from causalmod.compiler.sites import Choice
@@ -30,6 +31,7 @@ __all__ = [
     "View",
     "bad_rows",
     "check_model",
+    "describe",
     "direct_edges",
     "find_route",
     "first_run",
