@@ -3,6 +3,7 @@
 from causalmod.compiler.inputs import Data, Inputs, bad_rows, check_model, first_run, read_inputs
 from causalmod.compiler.lineage import Lineage
 from causalmod.compiler.program import Patch, Program
+from causalmod.compiler.pt2 import FileNetwork, as_network, read_network
 from causalmod.compiler.sites import build_site, chosen_sites, default_sites, named_nodes
 from causalmod.compiler.structure import direct_edges
 from causalmod.compiler.ties import representatives
@@ -10,11 +11,13 @@ from causalmod.compiler.trace import Trace, trace
 
 __all__ = [
     "Data",
+    "FileNetwork",
     "Inputs",
     "Lineage",
     "Patch",
     "Program",
     "Trace",
+    "as_network",
     "bad_rows",
     "build_site",
     "check_model",
@@ -24,6 +27,7 @@ __all__ = [
     "first_run",
     "named_nodes",
     "read_inputs",
+    "read_network",
     "representatives",
     "trace",
 ]

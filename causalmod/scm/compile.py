@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 import torch
@@ -14,12 +15,16 @@ from causalmod.scm.model import StructuralCausalModel
 
 
 def compile(
-    model: nn.Module, inputs: compiler.Inputs, sites: Iterable[str] | None = None
+    model: nn.Module | str | os.PathLike[str] | torch.export.ExportedProgram,
+    inputs: compiler.Inputs,
+    sites: Iterable[str] | None = None,
 ) -> StructuralCausalModel:
     """Compile a trained network and data into a structural causal model.
 
     Args:
-        model: the network, in eval mode. Its parameters are copied; the model is left as it is.
+        model: the network, in eval mode. Its parameters are copied; the model is left as it is. Or
+            the path of a .pt2 file of ``torch.export.save``, which is read so that it cannot run
+            code (see :func:`causalmod.load`); or the exported program itself.
         inputs: a tensor, a tuple of tensors (positional) or a dict (keyword); dimension 0 is rows.
             They are copied too.
         sites: names or globs of the tensors that become variables; the inputs always do. By default
@@ -41,8 +46,10 @@ def compile(
         >>> torch.equal(scm.observe()["output"], net(torch.eye(2)))
         True
     """
-    compiler.check_model(model)
+    model = compiler.check_model(compiler.as_network(model, inputs))
     data = compiler.read_inputs(model, inputs)
+    if isinstance(model, compiler.FileNetwork):
+        model.check(data)
     result = compiler.first_run(model, data)
     expected = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
     _check_outputs(expected, data.rows, type(result).__name__)
