@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-from causalmod.compiler.ops import op_name
+from causalmod.compiler.ops import SHAPE_ONLY, op_name
+from causalmod.compiler.rows import find_rows
 from causalmod.compiler.trace import Trace
 
 Patch = Callable[[Tensor], Tensor]
@@ -35,7 +37,8 @@ class Program:
         trace: the graph of operations.
         constants: node name → what it holds, for every node that is the same for all data.
         nodes: node name → node, in the order of the network.
-        by_row: node name → is it a tensor whose dimension 0, and no other, is the rows?
+        rows: node name → where the rows stand in it; only nodes in which that is known.
+        rows_at: node name → the dimension that is the rows and nothing else.
     """
 
     def __init__(self, trace: Trace, constants: Mapping[str, Tensor] | None = None) -> None:
@@ -45,7 +48,8 @@ class Program:
         self.nodes: dict[str, fx.Node] = {node.name: node for node in trace.graph.nodes}
         self._order = {name: place for place, name in enumerate(self.nodes)}
         self._symbols = {self.nodes[n].meta["val"].shape[0].node.expr for n in _used_inputs(self)}
-        self.by_row: dict[str, bool] = {n: self._is_by_row(node) for n, node in self.nodes.items()}
+        self.rows = find_rows(trace.graph, self._symbols)
+        self.rows_at = {name: rows.dim for name, rows in self.rows.items() if rows.parts == 1}
         self._runners: dict[str, Run] = {}
         self._plans: dict[tuple[Any, ...], tuple[list[Step], tuple[str, ...]]] = {}
         self._descendants: dict[str, frozenset[str]] = {}
@@ -71,8 +75,8 @@ class Program:
     # --- facts about the graph ------------------------------------------------------------------
 
     def row_shape(self, name: str) -> tuple[int, ...]:
-        """Shape of one row of a tensor whose first dimension is the rows."""
-        return tuple(int(size) for size in self.nodes[name].meta["val"].shape[1:])
+        """Shape of one row of a tensor in which the rows have a known place."""
+        return self.rows[name].shape
 
     def size(self, value: Any, rows: int) -> int | None:
         """Return a size in the graph for a number of rows; None if it depends on the data."""
@@ -94,17 +98,20 @@ class Program:
             self._descendants[name] = frozenset(found)
         return self._descendants[name]
 
+    @cached_property
+    def informed(self) -> frozenset[str]:
+        """Every node that depends on the values of an input, not only on their number."""
+        found = set(self.trace.inputs.values())
+        for name, node in self.nodes.items():
+            if node.op != "call_function" or op_name(node) in SHAPE_ONLY:
+                continue
+            if any(each.name in found for each in node.all_input_nodes):
+                found.add(name)
+        return frozenset(found)
+
     def in_order(self, names: Iterable[str]) -> list[str]:
         """Sort node names as the network computes them."""
         return sorted(names, key=self._order.__getitem__)
-
-    def _is_by_row(self, node: fx.Node) -> bool:
-        value = node.meta.get("val")
-        if not isinstance(value, Tensor) or value.ndim == 0 or value.is_complex():
-            return False  # complex numbers are no variables: they have no order and two parts
-        first, *rest = value.shape
-        by_rows = isinstance(first, torch.SymInt) and first.node.expr in self._symbols
-        return by_rows and all(isinstance(size, int) for size in rest)
 
     def _is_row_count(self, name: str) -> bool:
         value = self.nodes[name].meta.get("val")

@@ -41,7 +41,8 @@ def direct_edges(
     spread = Spread(program, max(site.count, 2))
     seed = torch.eye(spread.sources)[:, : site.count, None].expand(-1, -1, site.width)
     start = nodes[source]
-    patterns: dict[str, Pattern] = {start: site.join(seed.contiguous())}
+    like = torch.empty(spread.shape(program.nodes[start]))
+    patterns: dict[str, Pattern] = {start: site.join(seed.contiguous(), like)}
     site_at = {node: name for name, node in nodes.items()}
     ends = set(readouts.values())
     found: dict[str, Tensor] = {}

@@ -11,6 +11,7 @@ from torch import Tensor
 from causalmod import compiler
 from causalmod.interventions import Assignment
 from causalmod.scm import facts
+from causalmod.scm.sites import Sites
 from causalmod.variables import Site
 
 
@@ -40,7 +41,7 @@ class Mechanisms:
     ) -> None:
         self._program = program
         self._data = dict(data)
-        self.sites = dict(sites)
+        self.sites = Sites(sites)
         self._nodes = dict(nodes)
         self._readouts = dict(readouts)
         self._assignments = assignments
@@ -144,9 +145,9 @@ class Mechanisms:
                 steps.setdefault(node, []).insert(0, patch)
         targets = [self._nodes[name] for name in wanted]
         program = self._program
-        ends = program.needs(targets, lambda n: n not in moved and program.by_row[n])
+        ends = program.needs(targets, lambda n: n not in moved and n in program.rows_at)
         self.record(ends)
-        known = {node: _take(self._recorded[node], rows) for node in ends}
+        known = {n: _take(self._recorded[n], rows, program.rows_at[n]) for n in ends}
         changes = {node: _compose(made) for node, made in steps.items()}
         values = program.run(known, targets, changes, rows=len(rows))
         return {name: self._site(name).split(values[self._nodes[name]]) for name in wanted}
@@ -169,7 +170,7 @@ class Mechanisms:
 
     def _on_node(self, name: str, change: compiler.Patch) -> compiler.Patch:
         site = self._site(name)
-        return lambda value: site.join(change(site.split(value)))
+        return lambda value: site.join(change(site.split(value)), value)
 
     def _clamp(self, name: str, held: Tensor) -> compiler.Patch:
         value = self.blocks(name)[:1]
@@ -248,11 +249,11 @@ def _compose(patches: Sequence[compiler.Patch]) -> compiler.Patch:
     return change
 
 
-def _take(value: Tensor, rows: Tensor) -> Tensor:
+def _take(value: Tensor, rows: Tensor, dim: int) -> Tensor:
     """Select rows, keeping the order of dimensions in memory, on which bits may depend."""
     rows = rows.to(value.device)
     if value.is_contiguous():
-        return value.index_select(0, rows)
+        return value.index_select(dim, rows)
     order = sorted(range(value.ndim), key=value.stride, reverse=True)
-    picked = value.permute(order).index_select(order.index(0), rows)
+    picked = value.permute(order).index_select(order.index(dim), rows)
     return picked.permute([order.index(axis) for axis in range(value.ndim)])

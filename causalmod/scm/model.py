@@ -16,6 +16,7 @@ from causalmod.interventions import Assignment, Interventions, Resample, read_va
 from causalmod.scm.facts import causal_graph
 from causalmod.scm.mechanisms import Mechanisms, chain
 from causalmod.scm.observations import Observations
+from causalmod.scm.sites import Sites
 from causalmod.scm.units import Units, find_units
 from causalmod.variables import Site, Variable, expand, parse
 
@@ -46,6 +47,12 @@ class StructuralCausalModel(Mechanisms):
     """
 
     # --- names --------------------------------------------------------------------------------
+
+    @cached_property
+    def available(self) -> Sites:
+        """Every tensor of the network that ``compile(..., sites=...)`` can make a site of."""
+        found = compiler.Catalogue(self._program).available
+        return Sites({site.name: site for site in found.values()})
 
     @cached_property
     def variables(self) -> tuple[str, ...]:
@@ -91,7 +98,9 @@ class StructuralCausalModel(Mechanisms):
             return name
         if name in self._aliases:
             return self._aliases[name]
-        hidden = {n for names in compiler.named_nodes(self._program).values() for n in names}
+        if f"{name}.heads" in self.sites and selector.strip() != name:
+            return f"{name}.heads"  # an index into an attention counts heads
+        hidden = {name for site in self.available.values() for name in (site.name, *site.aliases)}
         if name in hidden:
             raise SelectorError(
                 f"{selector!r}: {name!r} is a tensor of the network but not one of the chosen "
@@ -111,7 +120,10 @@ class StructuralCausalModel(Mechanisms):
             the network's own.
         """
         self.record(self._nodes.values())
-        values = {name: self._recorded[node].clone() for name, node in self._nodes.items()}
+        values = {
+            name: self._site(name).rows_first(self._recorded[node]).clone()
+            for name, node in self._nodes.items()
+        }
         return self._observations(values)
 
     def do(self, interventions: Interventions) -> StructuralCausalModel:
@@ -170,7 +182,7 @@ class StructuralCausalModel(Mechanisms):
             changes.setdefault(made.site, []).append(made)
         patches = {site: chain(made, None) for site, made in changes.items()}
         values = self.replay(index, patches, clamp=False)
-        return self._observations({n: self._site(n).join(v).clone() for n, v in values.items()})
+        return self._observations({n: self._site(n).paste(v).clone() for n, v in values.items()})
 
     def _observations(self, values: Mapping[str, Tensor]) -> Observations:
         further = {alias: s.name for s in self._readouts.values() for alias in s.aliases}
