@@ -3,7 +3,7 @@
 torch hands the expressions of a file to ``sympy.sympify``, which runs Python. Here a text has to be
 made of whole numbers, symbols and ``+ - * // %``, written as a formula or the way sympy prints its
 objects (``Add(Mul(Integer(2), Symbol('s0')), Integer(1))``), within bounds on its length, its depth
-and its numbers; everything else is refused.
+and its numbers, besides the smaller or larger of two sizes; everything else is refused.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _INFIX |= {"//": operator.floordiv, "%": operator.mod}
 _NAMED: dict[str, Callable[[int, int], int]] = {
     "Add": operator.add, "Mul": operator.mul, "FloorDiv": operator.floordiv,
     "CleanDiv": operator.floordiv, "Mod": operator.mod, "PythonMod": operator.mod,
+    "Min": min, "Max": max, "min": min, "max": max,
 }  # fmt: skip
 _COMPARED: dict[str, Callable[[int, int], bool]] = {
     "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
@@ -43,8 +44,7 @@ class Expression:
     """A size, as a tree.
 
     Attributes:
-        symbols: names of the symbols in it.
-        symbol: the symbol, when it is nothing but one.
+        tree: a number, a symbol, or a function and what it is applied to.
     """
 
     tree: int | str | tuple[Callable[[int, int], int], tuple[Expression, ...]]
@@ -55,6 +55,13 @@ class Expression:
         if isinstance(self.tree, tuple):
             return frozenset().union(*(part.symbols for part in self.tree[1]))
         return frozenset({self.tree} if isinstance(self.tree, str) else ())
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Whole numbers that stand in it."""
+        if isinstance(self.tree, tuple):
+            return frozenset().union(*(part.numbers for part in self.tree[1]))
+        return frozenset({self.tree} if isinstance(self.tree, int) else ())
 
     @property
     def symbol(self) -> str | None:
@@ -204,7 +211,7 @@ class _Reader:
             while self._next() == ",":
                 self._take()
                 parts.append(self._comparison())
-            if len(parts) < 2 or (len(parts) > 2 and name not in {"Add", "Mul"}):
+            if len(parts) < 2 or (len(parts) > 2 and name in {"FloorDiv", "CleanDiv", "Mod", "PythonMod", *_COMPARED}):
                 raise self._refused(repr(name))
             apply = _NAMED[name] if name in _NAMED else _COMPARED[name]
             found = Expression((apply, tuple(parts)))

@@ -80,6 +80,7 @@ class GraphReader:
     ) -> fx.Node:
         made = self.graph.call_function(function, args, kwargs)
         self.stacks[made] = at
+        made.meta["nn_module_stack"] = {"L__self__": ("", "")} | {k: (p, "") for k, p in at}
         return made
 
     def _by_schema(

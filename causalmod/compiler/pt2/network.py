@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.utils import _pytree as pytree
 
 from causalmod.compiler.inputs import Data, Inputs
@@ -38,6 +38,10 @@ from causalmod.compiler.pt2.program import Content, read_program
 from causalmod.compiler.pt2.screen import screen
 from causalmod.compiler.pt2.sizes import BoundedRun, check_memory
 from causalmod.errors import CompileError, InputError
+
+
+#: Numbers of rows on which a condition of the export is tried, besides those near its own numbers.
+_ROWS = frozenset({*range(2, 514), *(2**power for power in range(10, 25))})
 
 
 class FileNetwork(nn.Module):
@@ -68,7 +72,8 @@ class FileNetwork(nn.Module):
 
     def run(self, values: list[Any]) -> Any:
         """Run the graph on the inputs in order, and arrange its results as the file says."""
-        results = BoundedRun(self, self.content.graph).run(*values)
+        with fx.traceback.preserve_node_meta():  # the exporter sees the modules of each operation
+            results = BoundedRun(self, self.content.graph).run(*values)
         return self.content.outputs.fill(iter(results))
 
     def check(self, data: Data) -> None:
@@ -89,9 +94,7 @@ class FileNetwork(nn.Module):
             self._check_shape(each.name, value, sizes)
             for place, size in enumerate(value.shape):
                 sizes[f"{each.name}__{place}"] = size
-        for text, condition in self.content.conditions:
-            if not condition.value(sizes):
-                raise InputError(f"the network was exported for data on which {text}; these differ")
+        self._check_conditions(sizes)
         values = [given[name] for name in expected]
         try:
             check_memory(self, self.content.graph, values, self.content.tensors)
@@ -117,6 +120,23 @@ class FileNetwork(nn.Module):
                 f"input {name!r} has shape {list(value.shape)} and dtype {value.dtype}; the "
                 f"network in the file takes {shown} of {expected.dtype}"
             )
+
+    def _check_conditions(self, sizes: dict[str, int]) -> None:
+        """Check the conditions of the export on this data, and for other numbers of rows."""
+        rows = {f"{each.name}__0" for each in self.content.inputs}
+        for text, condition in self.content.conditions:
+            if not condition.value(sizes):
+                raise InputError(f"the network was exported for data on which {text}; these differ")
+            if not condition.symbols & rows:
+                continue
+            near = {number + step for number in condition.numbers for step in (-1, 0, 1)}
+            for count in sorted({*_ROWS, *near} - {0, 1}):
+                if count > 0 and not condition.value({**sizes, **dict.fromkeys(rows, count)}):
+                    raise CompileError(
+                        f"the file holds the network only when {text}, which {count} rows break; a "
+                        "causal model runs it on any number of rows: remove the test on x.shape[0] "
+                        "and export it again"
+                    )
 
     def extra_repr(self) -> str:
         """Name the inputs."""

@@ -262,31 +262,15 @@ def export_line(inputs: Sequence[Expected]) -> str:
 def _conditions(model: object, inputs: Sequence[Expected]) -> tuple[tuple[str, Expression], ...]:
     """Read the conditions on sizes under which the graph is the network.
 
-    torch keeps them as Python code. Those about the number of rows may only say that two inputs
-    have as many.
+    torch keeps them as Python code; ``x.size()[1]`` becomes ``x__1``.
     """
-    rows = {f"{each.name}__0" for each in inputs}
+    known = {f"{each.name}__{place}" for each in inputs for place in range(len(each.sizes))}
     found: list[tuple[str, Expression]] = []
     codes = model.get("guards_code", []) if isinstance(model, dict) else []
     for code in of_kind(codes, list, "guards_code"):
         text = _SIZE.sub(lambda match: f"{match[1]}__{match[2]}", of_kind(code, str, "guard"))
         read = read_expression(text, compare=True)
-        known = {f"{e.name}__{place}" for e in inputs for place in range(len(e.sizes))}
         if not read.symbols <= known:
             raise CompileError(f"it holds only when {text[:80]!r}, which cannot be checked")
-        if read.symbols & rows and not _is_same_rows(read, rows):
-            raise CompileError(
-                f"it is the network only when {text[:80]!r}, but a causal model runs it on any "
-                "number of rows; remove the test on x.shape[0] and export it again"
-            )
         found.append((text, read))
     return tuple(found)
-
-
-def _is_same_rows(read: Expression, rows: set[str]) -> bool:
-    sides = read.tree[1] if isinstance(read.tree, tuple) else ()
-    return (
-        len(sides) == 2
-        and all(side.symbol in rows for side in sides)
-        and bool(read.value(dict.fromkeys(rows, 2)))
-    )

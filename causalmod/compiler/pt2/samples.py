@@ -58,4 +58,4 @@ def _is_storage(name: str) -> bool:
     """True for ``torch FloatStorage`` and for ``torch float32``."""
     module, _, kind = name.partition(" ")
     number = kind.rstrip("0123456789") in {"float", "bfloat", "int", "uint", "complex", "bool"}
-    return module == "torch" and (number or (kind.endswith("Storage") and kind.isalpha()))
+    return module == "torch" and (number or (kind.endswith("Storage") and kind.isalnum()))
