@@ -33,6 +33,7 @@ _PUBLIC = {
     "compile": "scm",
     "exchange": "exchange",
     "information": "exchange",
+    "load": "scm",
     "modularity": "modularity",
     "resample": "interventions",
 }
@@ -60,6 +61,7 @@ __all__ = [
     "compile",
     "exchange",
     "information",
+    "load",
     "modularity",
     "resample",
     "zoo",
@@ -110,6 +112,6 @@ if TYPE_CHECKING:
     from causalmod.interventions import resample
     from causalmod.modularity import Modularity, modularity
     from causalmod.partition import Partition
-    from causalmod.scm import StructuralCausalModel, compile
+    from causalmod.scm import StructuralCausalModel, compile, load
     from causalmod.search import SearchBudget
     from causalmod.variables import Site, Variable

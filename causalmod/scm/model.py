@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -291,12 +293,42 @@ class StructuralCausalModel(Mechanisms):
         data = {name: value[rows] for name, value in self._data.items()}
         return StructuralCausalModel(self._program, data, self.sites, self._nodes, self._readouts)
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model with its data and interventions to one file; see :func:`load`.
+
+        The file has no pickles in it. An earlier file is replaced once the new one is complete, so
+        an interruption leaves it whole.
+
+        Returns:
+            Path: the file.
+
+        Raises:
+            InputError: an intervention is a function, which no file can hold.
+            CompileError: the network calls an operator that a file may not call.
+            OutputError: the file cannot be written there.
+        """
+        from causalmod.scm.saving import save_model
+
+        return save_model(self, path)
+
+    def state(self) -> dict[str, Any]:
+        """Return what the model is made of: the arguments that make it again."""
+        return {
+            "program": self._program,
+            "data": self._data,
+            "sites": dict(self.sites),
+            "nodes": self._nodes,
+            "readouts": self._readouts,
+            "assignments": self._assignments,
+        }
+
     def provenance(self, seed: int | None, seconds: float) -> provenance.Provenance:
         """Describe where a result computed on this model comes from."""
-        return provenance.Provenance(seed, *self._digests, seconds, provenance.versions())
+        return provenance.Provenance(seed, *self.digests, seconds, provenance.versions())
 
     @cached_property
-    def _digests(self) -> tuple[str, str]:
+    def digests(self) -> tuple[str, str]:
+        """SHA-256 of the network (graph and parameters) and of the data."""
         model = provenance.digest(self._program.held(), str(self._program.trace.graph))
         return model, provenance.digest(self._data.items())
 

@@ -36,6 +36,7 @@ _COMPARED: dict[str, Callable[[int, int], bool]] = {
     "Ne": operator.ne, "StrictLessThan": operator.lt, "LessThan": operator.le,
     "StrictGreaterThan": operator.gt, "GreaterThan": operator.ge,
 }  # fmt: skip
+_MANY = {"Add", "Mul", "Min", "Max", "min", "max"}
 _FLAGS = {"positive", "integer", "nonnegative", "negative", "nonzero", "zero", "real"}
 
 
@@ -211,7 +212,7 @@ class _Reader:
             while self._next() == ",":
                 self._take()
                 parts.append(self._comparison())
-            if len(parts) < 2 or (len(parts) > 2 and name in {"FloorDiv", "CleanDiv", "Mod", "PythonMod", *_COMPARED}):
+            if len(parts) < 2 or (len(parts) > 2 and name not in _MANY):
                 raise self._refused(repr(name))
             apply = _NAMED[name] if name in _NAMED else _COMPARED[name]
             found = Expression((apply, tuple(parts)))

@@ -29,7 +29,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
+from torch.fx.traceback import preserve_node_meta
 from torch.utils import _pytree as pytree
 
 from causalmod.compiler.inputs import Data, Inputs
@@ -38,7 +39,6 @@ from causalmod.compiler.pt2.program import Content, read_program
 from causalmod.compiler.pt2.screen import screen
 from causalmod.compiler.pt2.sizes import BoundedRun, check_memory
 from causalmod.errors import CompileError, InputError
-
 
 #: Numbers of rows on which a condition of the export is tried, besides those near its own numbers.
 _ROWS = frozenset({*range(2, 514), *(2**power for power in range(10, 25))})
@@ -72,7 +72,7 @@ class FileNetwork(nn.Module):
 
     def run(self, values: list[Any]) -> Any:
         """Run the graph on the inputs in order, and arrange its results as the file says."""
-        with fx.traceback.preserve_node_meta():  # the exporter sees the modules of each operation
+        with preserve_node_meta():  # the exporter sees the modules of each operation
             results = BoundedRun(self, self.content.graph).run(*values)
         return self.content.outputs.fill(iter(results))
 
