@@ -16,7 +16,6 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from causalmod.compiler.plain import Reader, UnwritableError, Writer
 from causalmod.compiler.pt2.archive import is_archive
 from causalmod.compiler.stored import read_trace, write_trace
 from causalmod.errors import CompileError, InputError, OutputError
-from causalmod.interventions import Assignment
+from causalmod.interventions import Assignment, EdgeAssignment
 from causalmod.variables import Site
 
 if TYPE_CHECKING:
@@ -37,7 +36,9 @@ _VERSION = 1
 _ZEROS = b"0" * 64
 _START = b'{\\"sha256\\": \\"'  # as the text stands in the header, which is JSON itself
 _LONGEST_HEADER = 100_000_000  # bytes; the bound of safetensors too
-_RECORDS: Mapping[str, type] = {"Site": Site, "Assignment": Assignment}
+_PARTS = ("sites", "nodes", "readouts", "assignments", "on_edges")
+_RECORDS: dict[str, type] = {"Site": Site, "Assignment": Assignment}
+_RECORDS |= {"EdgeAssignment": EdgeAssignment}
 
 
 # --- saving ---------------------------------------------------------------------------------------
@@ -82,7 +83,7 @@ def save_model(scm: StructuralCausalModel, path: str | os.PathLike[str]) -> Path
 def _describe(scm: StructuralCausalModel, writer: Writer) -> dict[str, Any]:
     state = scm.state()
     program = state["program"]
-    for made in state["assignments"]:
+    for made in (*state["assignments"], *(each.sent for each in state["on_edges"])):
         if callable(made.value):
             raise InputError(
                 f"cannot save the model: what do() set at {made.site!r} is a function, which no "
@@ -208,8 +209,7 @@ def _load_model(file: Path, device: torch.device) -> StructuralCausalModel:
         data = reader.read(held["data"])
         trace = read_trace(held["trace"], reader, data)
         program = compiler.Program(trace, {**trace.constants, **reader.read(held["changed"])})
-        names = ("sites", "nodes", "readouts", "assignments")
-        rest = {name: reader.read(held[name]) for name in names}
+        rest = {name: reader.read(held[name]) for name in _PARTS}
         scm = StructuralCausalModel(program, data, **rest)
         digests = (held["model_digest"], held["data_digest"])
         moved = str(device) != held["device"]

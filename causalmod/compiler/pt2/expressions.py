@@ -18,6 +18,7 @@ from causalmod.errors import CompileError
 
 LONGEST = 4_000
 DEEPEST = 40
+MOST_PARTS = 400
 LARGEST = 2**63
 
 _TOKEN = re.compile(r"\s*(?:(\d+)|([A-Za-z_]\w*)|('\w*')|(//|<=|>=|==|!=|[-+*%()<>,=]))", re.ASCII)
@@ -130,6 +131,8 @@ class _Reader:
                 raise self._refused(repr(text[place : place + 20].strip()))
             self._tokens.append(match.group().strip())
             place = match.end()
+        if len(self._tokens) > MOST_PARTS:
+            raise self._refused(f"more than {MOST_PARTS} parts")
 
     def read(self) -> Expression:
         found = self._comparison()

@@ -129,9 +129,9 @@ class FileNetwork(nn.Module):
                 raise InputError(f"the network was exported for data on which {text}; these differ")
             if not condition.symbols & rows:
                 continue
-            near = {number + step for number in condition.numbers for step in (-1, 0, 1)}
-            for count in sorted({*_ROWS, *near} - {0, 1}):
-                if count > 0 and not condition.value({**sizes, **dict.fromkeys(rows, count)}):
+            tried: set[int] = {number + step for number in condition.numbers for step in (-1, 0, 1)}
+            for count in sorted({*_ROWS, *tried} - {0, 1}):
+                if count > 0 and not condition.value(sizes | dict.fromkeys(rows, count)):
                     raise CompileError(
                         f"the file holds the network only when {text}, which {count} rows break; a "
                         "causal model runs it on any number of rows: remove the test on x.shape[0] "
