@@ -41,7 +41,7 @@ from causalmod.compiler.pt2.sizes import BoundedRun, check_memory
 from causalmod.errors import CompileError, InputError
 
 #: Numbers of rows on which a condition of the export is tried, besides those near its own numbers.
-_ROWS = frozenset({*range(2, 514), *(2**power for power in range(10, 25))})
+_ROWS: frozenset[int] = frozenset({*range(2, 514), *(2**power for power in range(10, 25))})
 
 
 class FileNetwork(nn.Module):
