@@ -120,6 +120,8 @@ def _path(member: zipfile.ZipInfo, root: str) -> str:
         if path.startswith(start):
             raise CompileError(f"{shown} is {what}; only plain graphs and tensors can be used")
     match = _PLAIN.fullmatch(path)
+    if match is None and path.endswith(".pt"):
+        raise CompileError(f"{shown} is a pickle; save it again with torch 2.9 or newer")
     if match is None:
         raise CompileError(f"{shown} is unknown; torch.export.save writes no such thing")
     if member.flag_bits & 1 or member.compress_type != zipfile.ZIP_STORED:
@@ -156,9 +158,6 @@ def _arranged(held: Mapping[str, bytes]) -> Archive:
         raise CompileError("it is no .pt2 archive; write it with torch.export.save(program, path)")
     if held.get("byteorder", b"little") != b"little" or sys.byteorder != "little":
         raise CompileError("its numbers are in another byte order than this machine's")
-    for name in (f"data/weights/{models[0]}.pt", f"data/constants/{models[0]}.pt"):
-        if name in held:
-            raise CompileError(f"member {name!r} is a pickle; save it again with a newer torch")
     documents: list[Any] = []
     for name in (
         f"models/{models[0]}.json",
