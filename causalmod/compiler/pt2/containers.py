@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from causalmod.compiler.pt2.fields import field, of_kind
 from causalmod.errors import CompileError
@@ -78,6 +78,10 @@ def _container(held: object, named: Mapping[str, tuple[str, ...]], depth: int) -
     return Container(_keys(field(held, "context", object), len(parts), named), parts)
 
 
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
+
+
 def _keys(context: object, count: int, named: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """Keys of a dict or dataclass; numbers where the text tells no more than a type."""
     try:
@@ -85,7 +89,7 @@ def _keys(context: object, count: int, named: Mapping[str, tuple[str, ...]]) -> 
     except (ValueError, RecursionError):
         read = None
     inner = read if isinstance(read, list) else []  # some types put their keys beside others
-    tried = [read, *inner[:2], named.get(read) if isinstance(read, str) else None]
+    tried = [read, *inner[:2], *(named.get(each) for each in (context, read) if _is_text(each))]
     for each in tried:
         if isinstance(each, (list, tuple)) and len(each) == count:
             names = tuple(str(key) for key in each if isinstance(key, (str, int)))

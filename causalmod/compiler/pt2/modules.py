@@ -2,8 +2,8 @@
 
 A file has no record of what a module returned, but each of its operations says which module calls
 it stands in. A call's result is the last tensor inside that is read outside; a marker operation
-after it carries the name, as when a live network is traced. Where an operation gives several
-results (an LSTM), each that is read has its number, as there.
+after it carries the name, as when a live network is traced. Where several results of one operation
+are read, or a recurrent layer gives several, each has its number, as there.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from typing import Any
 
 from torch import fx
 
+from causalmod.compiler.ops import op_name
 from causalmod.compiler.pt2.graph import GraphReader, Stack
+
+#: Modules of these operations return all that the operation gives.
+_SEVERAL = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell"})
 
 
 def mark_modules(reader: GraphReader, mark: Callable[..., Any]) -> None:
@@ -56,11 +60,16 @@ def _outside(node: fx.Node, members: dict[fx.Node, None]) -> list[fx.Node]:
 def _named(read: list[fx.Node], label: str) -> list[tuple[fx.Node, str]]:
     """Return the results among tensors that are read outside, with their names."""
     last = read[-1]
-    if last.target is not operator.getitem:
+    whole = last.args[0] if last.target is operator.getitem else None
+    if not isinstance(whole, fx.Node):
         return [(last, label)]
-    whole = last.args[0]
-    parts = [each for each in read if each.target is operator.getitem and each.args[0] is whole]
-    return [(each, f"{label}.{each.args[1]}") for each in parts]
+    parts = [each for each in whole.users if each.target is operator.getitem]
+    given = [each for each in parts if each in read]
+    if op_name(whole) in _SEVERAL:
+        given = parts
+    if len(given) == 1:
+        return [(last, label)]
+    return [(each, f"{label}.{each.args[1]}") for each in given]
 
 
 def _label(key: str, path: str) -> str:

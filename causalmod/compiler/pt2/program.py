@@ -110,7 +110,6 @@ def read_program(archive: Archive, device: torch.device) -> Content:
     outputs = _outputs(module, signature, results)
     reader.graph.output(tuple(outputs[1]))
     mark_modules(reader, site_marker())
-    reader.graph.eliminate_dead_code()
     ranges = _ranges(model)
     _check_any_rows(inputs, ranges)
     return Content(reader.graph, state, inputs, outputs[0], _conditions(model, inputs), ranges)

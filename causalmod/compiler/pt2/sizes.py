@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -74,11 +76,22 @@ def check_memory(
         CompileError: they would not.
     """
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    with mode, torch.no_grad():
+    with _unlogged(), mode, torch.no_grad():
         known = {name: mode.from_tensor(value.detach()) for name, value in state.items()}
         run = _Measured(module, graph, memory())
         run.fetch_attr = known.__getitem__  # type: ignore[method-assign]
         run.run(*(mode.from_tensor(value) for value in inputs))
+
+
+@contextlib.contextmanager
+def _unlogged() -> Iterator[None]:
+    """Keep torch from logging the errors that are raised, and told, here."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _storages(value: Any) -> list[tuple[int, int]]:

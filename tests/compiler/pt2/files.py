@@ -80,9 +80,7 @@ class File:
     def __init__(self, content: bytes | None = None) -> None:
         with zipfile.ZipFile(io.BytesIO(small_file() if content is None else content)) as opened:
             self.root = opened.namelist()[0].partition("/")[0]
-            self.members = {
-                name.partition("/")[2]: opened.read(name) for name in opened.namelist()
-            }
+            self.members = {name.partition("/")[2]: opened.read(name) for name in opened.namelist()}
         self.texts = {name: json.loads(self.members[name]) for name in (MODEL, WEIGHTS, CONSTANTS)}
 
     @property
@@ -133,5 +131,5 @@ def load_with_torch(path: Path, run: bool = True) -> None:
         program = torch.export.load(path)
         if run:
             program.module()(DATA)
-    except Exception:  # noqa: BLE001, S110 - the mark tells, not the result
+    except Exception:  # noqa: BLE001 - the mark tells, not the result
         pass
