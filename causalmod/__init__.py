@@ -21,6 +21,7 @@ _PUBLIC = {
     "Interrupted": "errors",
     "OutputError": "errors",
     "PartitionError": "errors",
+    "QueryError": "errors",
     "SelectorError": "errors",
     "Estimate": "information",
     "Exchange": "exchange",
@@ -51,6 +52,7 @@ __all__ = [
     "OutputError",
     "Partition",
     "PartitionError",
+    "QueryError",
     "SearchBudget",
     "SelectorError",
     "Site",
@@ -103,6 +105,7 @@ if TYPE_CHECKING:
         Interrupted,
         OutputError,
         PartitionError,
+        QueryError,
         SelectorError,
     )
     from causalmod.exchange import Exchange, exchange, information
