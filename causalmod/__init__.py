@@ -23,6 +23,7 @@ _PUBLIC = {
     "PartitionError": "errors",
     "QueryError": "errors",
     "SelectorError": "errors",
+    "Distribution": "queries",
     "Estimate": "information",
     "Exchange": "exchange",
     "Modularity": "modularity",
@@ -35,14 +36,16 @@ _PUBLIC = {
     "exchange": "exchange",
     "information": "exchange",
     "modularity": "modularity",
+    "query": "queries",
     "resample": "interventions",
 }
-_MODULES = frozenset({"zoo"})
+_MODULES = frozenset({"queries", "zoo"})
 
 __all__ = [
     "CausalmodError",
     "CausalmodWarning",
     "CompileError",
+    "Distribution",
     "Estimate",
     "EstimatorError",
     "Exchange",
@@ -63,6 +66,8 @@ __all__ = [
     "exchange",
     "information",
     "modularity",
+    "queries",
+    "query",
     "resample",
     "zoo",
 ]
@@ -95,7 +100,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from causalmod import zoo
+    from causalmod import queries, zoo
     from causalmod.errors import (
         CausalmodError,
         CausalmodWarning,
@@ -113,6 +118,7 @@ if TYPE_CHECKING:
     from causalmod.interventions import resample
     from causalmod.modularity import Modularity, modularity
     from causalmod.partition import Partition
+    from causalmod.queries import Distribution, query
     from causalmod.scm import StructuralCausalModel, compile
     from causalmod.search import SearchBudget
     from causalmod.variables import Site, Variable

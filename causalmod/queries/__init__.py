@@ -1,6 +1,9 @@
 """Queries: what is asked of a model, in the field's notation or as plain objects."""
 
+from causalmod.queries.distribution import Distribution
+from causalmod.queries.evaluate import query
 from causalmod.queries.events import Bin, Equal, Event, Interval, NotEqual, OneOf
+from causalmod.queries.grammar import parse
 from causalmod.queries.kinds import (
     Change,
     Effect,
@@ -15,6 +18,7 @@ from causalmod.queries.terms import Term, Treatment
 __all__ = [
     "Bin",
     "Change",
+    "Distribution",
     "Effect",
     "Equal",
     "Event",
@@ -28,4 +32,6 @@ __all__ = [
     "Query",
     "Term",
     "Treatment",
+    "parse",
+    "query",
 ]

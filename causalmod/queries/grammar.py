@@ -1,8 +1,8 @@
 """parse: from text in the field's notation to a query. A grammar, never ``eval``.
 
 The grammar stands in ``query.lark``. Lark reads it (an LALR(1) parser whose lexer knows what may
-come next, so that ``E``, ``in`` or ``do`` remain usable as names) and knows the place of every word,
-so that an error can point at it.
+come next, so that ``E`` or ``P`` remain usable as names) and knows the place of every word, so that
+an error can point at it.
 """
 
 from __future__ import annotations

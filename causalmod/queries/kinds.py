@@ -136,16 +136,16 @@ EFFECTS = {
 class Effect:
     r"""The mean change of an outcome when a treatment changes from ``x`` to ``x'``.
 
-    ====  ============================================================  =====================
-    kind  definition                                                    written
-    ====  ============================================================  =====================
-    TE    ``E[y_{x'}] - E[y_x]``                                        ``TE(y ; x = 0 -> 1)``
-    NDE   ``E[y_{x', m = m_x}] - E[y_x]``                               ``NDE(y ; x = 0 -> 1 ; m)``
-    NIE   ``E[y_{x, m = m_{x'}}] - E[y_x]``                             ``NIE(y ; x = 0 -> 1 ; m)``
-    CDE   ``E[y | do(x', m)] - E[y | do(x, m)]``                        ``CDE(y ; x = 0 -> 1 ; m = 2)``
-    PSE   the change of ``y`` when only the named paths carry ``x'``    ``PSE(y ; x = 0 -> 1 ;
-                                                                        x -> m -> y)``
-    ====  ============================================================  =====================
+    ====  ====================================  ====================================
+    kind  definition                            written
+    ====  ====================================  ====================================
+    TE    ``E[y_{x'}] - E[y_x]``                ``TE(y ; x = 0 -> 1)``
+    NDE   ``E[y_{x', m = m_x}] - E[y_x]``       ``NDE(y ; x = 0 -> 1 ; m)``
+    NIE   ``E[y_{x, m = m_{x'}}] - E[y_x]``     ``NIE(y ; x = 0 -> 1 ; m)``
+    CDE   ``E[y_{x', m}] - E[y_{x, m}]``        ``CDE(y ; x = 0 -> 1 ; m = 2)``
+    PSE   the change of ``y`` when the named    ``PSE(y ; x = 0 -> 1 ; x -> m -> y)``
+          paths, and no others, carry ``x'``
+    ====  ====================================  ====================================
 
     Attributes:
         kind: see above.
@@ -180,7 +180,7 @@ class Effect:
             changes = tuple(Change(name, *values) for name, values in changes.items())
         elif isinstance(changes, Change):
             changes = (changes,)
-        object.__setattr__(self, "changes", tuple(changes))  # pyright: ignore[reportArgumentType]
+        object.__setattr__(self, "changes", tuple(changes))
         object.__setattr__(self, "mediators", read_treatments(self.mediators))
         paths = tuple(tuple(selector_of(step) for step in path) for path in self.paths)
         object.__setattr__(self, "paths", paths)

@@ -79,7 +79,7 @@ class _Reader:
         for node in further.children if further else ():
             path, value = self._path_and_value(*node.children)
             if name == "PSE" and value is None:
-                paths.append(path)
+                paths.append(tuple(path))
             elif len(path) == 1:
                 mediators.append(Treatment(path[0], value))
             else:
@@ -88,7 +88,12 @@ class _Reader:
                 )
         known = self.read(given) if given else ()
         return Effect(
-            name, self.read(outcome), tuple(self.read(changes)), tuple(mediators), tuple(paths), known
+            name,
+            self.read(outcome),
+            tuple(self.read(changes)),
+            tuple(mediators),
+            tuple(paths),
+            known,
         )
 
     def _information(
@@ -138,17 +143,17 @@ class _Reader:
             raise self._complain(
                 path.meta.start_pos, "an intervention on an edge names two ends: do(a -> b = 1)"
             )
-        return Treatment(steps[0], held, *steps[1:])
+        return Treatment(steps[0], held, steps[1] if steps[1:] else None)
 
-    def _path_and_value(self, path: Any, value: Any) -> tuple[tuple[str, ...], Any]:
-        return tuple(self._all(path.children)), None if value is None else self.read(value)
+    def _path_and_value(self, path: Any, value: Any) -> tuple[list[str], Any]:
+        return self._all(path.children), None if value is None else self.read(value)
 
     def _value(self, node: Any) -> Any:
         held = self.read(node)
         if node.data == "world_variable" and not held.world:
             raise self._complain(
                 node.meta.start_pos,
-                f"expected a number, or a variable in another world, as in {held.variable}_{{x = 0}}",
+                f"expected a number, or a variable in its own world: {held.variable}_{{x = 0}}",
             )
         return held
 
@@ -190,7 +195,7 @@ class _Reader:
         if _DIRECTION[senses[0]] < 0:
             senses, ends = [_turned(sense) for sense in reversed(senses)], ends[::-1]
         closed = _closed("=" in senses[0], "=" in senses[1])
-        return Term(term.variable, Interval(*ends, closed), term.world)
+        return Term(term.variable, Interval(ends[0], ends[1], closed), term.world)
 
     def _world_variable(self, selector: Any, subscript: Any) -> Term:
         world = tuple(self.read(subscript)) if subscript else ()
@@ -239,8 +244,10 @@ class _Reader:
 
 def _half(sense: str, value: float) -> Interval:
     closed = _closed("=" in sense, "=" in sense)
-    return Interval(value, float("inf"), closed) if sense[0] == ">" else Interval(
-        -float("inf"), value, closed
+    return (
+        Interval(value, float("inf"), closed)
+        if sense[0] == ">"
+        else Interval(-float("inf"), value, closed)
     )
 
 

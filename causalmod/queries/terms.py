@@ -68,7 +68,12 @@ class Treatment:
         value: Any = self.value
         if isinstance(value, list | tuple):
             value = tuple(number(each, "each value of a treatment") for each in value)
-        elif not (value is None or isinstance(value, Resample | Term)):
+        elif isinstance(value, Term):
+            if value.event is not None or not value.world:
+                raise InputError(
+                    f"{value} is no value: name a variable in a world of its own, as in m_{{x = 0}}"
+                )
+        elif not (value is None or isinstance(value, Resample)):
             value = number(value, "the value of a treatment (functions: call scm.do first)")
         object.__setattr__(self, "value", value)
         object.__setattr__(self, "variable", selector_of(self.variable))
@@ -140,7 +145,7 @@ def read_treatments(given: object) -> tuple[Treatment, ...]:
         )
     else:
         items = [given] if isinstance(given, str | Variable | Treatment) else _listed(given, "do")
-        found = tuple(i if isinstance(i, Treatment) else Treatment(i) for i in items)
+        found = tuple(i if isinstance(i, Treatment) else Treatment(selector_of(i)) for i in items)
     seen: set[tuple[str, str | None]] = set()
     for each in found:
         key = (each.variable, each.receiver)
@@ -159,7 +164,7 @@ def read_terms(given: object, role: str) -> tuple[Term, ...]:
     if isinstance(given, Mapping):
         return tuple(Term(key, event) for key, event in given.items())
     items = [given] if isinstance(given, str | Variable | Term) else _listed(given, role)
-    return tuple(i if isinstance(i, Term) else Term(i) for i in items)
+    return tuple(i if isinstance(i, Term) else Term(selector_of(i)) for i in items)
 
 
 def _listed(given: object, role: str) -> list[Any]:

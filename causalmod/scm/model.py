@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -13,8 +14,10 @@ from torch import Tensor
 from causalmod import compiler, provenance
 from causalmod.errors import InputError, SelectorError, nearest
 from causalmod.interventions import Assignment, Interventions, Resample, read_value
+from causalmod.partition import Partition
 from causalmod.scm.facts import causal_graph
 from causalmod.scm.mechanisms import Mechanisms, chain
+from causalmod.scm.modules import Modules, by_site, read_modules
 from causalmod.scm.observations import Observations
 from causalmod.scm.units import Units, find_units
 from causalmod.variables import Site, Variable, expand, parse
@@ -45,6 +48,8 @@ class StructuralCausalModel(Mechanisms):
         0.0
     """
 
+    _modules: Modules = {}  # noqa: RUF012  (never changed: with_partition gives a copy its own)
+
     # --- names --------------------------------------------------------------------------------
 
     @cached_property
@@ -70,6 +75,9 @@ class StructuralCausalModel(Mechanisms):
         one = isinstance(selectors, (str, Variable))
         for each in [selectors] if one else selectors:
             selector = each.name if isinstance(each, Variable) else each
+            if isinstance(selector, str) and selector.strip() in self._modules:
+                found.update(dict.fromkeys(self._modules[selector.strip()]))
+                continue
             site, _ = self._parse(selector)
             name = self._site_name(site, selector)
             counts = {name: self.sites[name].count}
@@ -97,8 +105,38 @@ class StructuralCausalModel(Mechanisms):
                 f"{selector!r}: {name!r} is a tensor of the network but not one of the chosen "
                 f"sites; compile with sites=[..., {name!r}]"
             )
-        known = [*self.sites, *self._aliases]
+        known = [*self.sites, *self._aliases, *self._modules]
         raise SelectorError(f"unknown site {name!r} in {selector!r}: {nearest(name, known)}")
+
+    @property
+    def modules(self) -> Modules:
+        """Module name → its variables; what :meth:`with_partition` made resolvable."""
+        return self._modules
+
+    def with_partition(self, partition: Partition | Mapping[str, Any]) -> StructuralCausalModel:
+        """Return the same model in which names of modules are selectors.
+
+        Args:
+            partition: a partition; or a mapping from module name to members, in which a module
+                may again be a partition or a mapping: ``left.a`` is module ``a`` of ``left``, and
+                ``left`` all of its modules together. Not every variable needs a module.
+
+        Raises:
+            PartitionError: a module is empty, named like a site, or overlaps with another.
+            SelectorError: an unknown name among the members.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(2, 3).eval(), torch.eye(2))
+            >>> parts = {"left": {"a": "output[0]", "b": "output[1]"}, "right": "output[2]"}
+            >>> [str(variable) for variable in scm.with_partition(parts).resolve("left")]
+            ['output[0]', 'output[1]']
+        """
+        named = copy.copy(self)
+        named._modules = {}
+        taken = [*self.sites, *self._aliases]
+        named._modules = read_modules(partition, named.resolve, taken)
+        return named
 
     # --- the causal verbs ---------------------------------------------------------------------
 
@@ -143,6 +181,7 @@ class StructuralCausalModel(Mechanisms):
             (*self._assignments, *new),
         )  # fmt: skip
         changed._keep_what_stays(self)
+        changed._modules = self._modules
         return changed
 
     def counterfactual(
@@ -214,14 +253,15 @@ class StructuralCausalModel(Mechanisms):
                         "each variable one value"
                     )
                 seen[variable] = selector
-            site = self.sites[variables[0].site]
-            index = torch.tensor([variable.index for variable in variables])
-            if isinstance(value, Resample):
-                new: Any = self._resampled(site, variables, value)[rows]
-            else:
-                like = self.recorded(self._nodes[site.name])
-                new = read_value(selector, site, index, value, like, len(rows))
-            made.append(Assignment(site.name, index, new))
+            for name, part, part_value in by_site(selector, variables, value):
+                site = self.sites[name]
+                index = torch.tensor([variable.index for variable in part])
+                if isinstance(value, Resample):
+                    new: Any = self._resampled(site, part, value)[rows]
+                else:
+                    like = self.recorded(self._nodes[name])
+                    new = read_value(selector, site, index, part_value, like, len(rows))
+                made.append(Assignment(name, index, new))
         return made
 
     def _resampled(self, site: Site, variables: Sequence[Variable], value: Resample) -> Tensor:
@@ -264,9 +304,11 @@ class StructuralCausalModel(Mechanisms):
     def with_parameters(self, changed: Mapping[str, Tensor]) -> StructuralCausalModel:
         """Return the same network with some parameters replaced (by graph node)."""
         program = self._program.with_constants(changed)
-        return StructuralCausalModel(
+        new = StructuralCausalModel(
             program, self._data, self.sites, self._nodes, self._readouts, self._assignments
         )
+        new._modules = self._modules
+        return new
 
     def with_rows(self, rows: Tensor) -> StructuralCausalModel:
         """Return the same model on some of the data rows.
@@ -277,7 +319,9 @@ class StructuralCausalModel(Mechanisms):
         if self._assignments:
             raise InputError("with_rows() works on the unmutilated model: call it before do()")
         data = {name: value[rows] for name, value in self._data.items()}
-        return StructuralCausalModel(self._program, data, self.sites, self._nodes, self._readouts)
+        new = StructuralCausalModel(self._program, data, self.sites, self._nodes, self._readouts)
+        new._modules = self._modules
+        return new
 
     def provenance(self, seed: int | None, seconds: float) -> provenance.Provenance:
         """Describe where a result computed on this model comes from."""
