@@ -34,6 +34,7 @@ _PUBLIC = {
     "Variable": "variables",
     "compile": "scm",
     "exchange": "exchange",
+    "from_functions": "bridges",
     "information": "exchange",
     "modularity": "modularity",
     "query": "queries",
@@ -64,6 +65,7 @@ __all__ = [
     "__version__",
     "compile",
     "exchange",
+    "from_functions",
     "information",
     "modularity",
     "queries",
@@ -101,6 +103,7 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from causalmod import queries, zoo
+    from causalmod.bridges import from_functions
     from causalmod.errors import (
         CausalmodError,
         CausalmodWarning,

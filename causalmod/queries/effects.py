@@ -10,7 +10,7 @@ from causalmod.queries.distribution import Distribution
 from causalmod.queries.kinds import EFFECTS, Effect
 from causalmod.queries.paths import AlongPaths
 from causalmod.queries.single import summarised
-from causalmod.queries.terms import Term, Treatment
+from causalmod.queries.terms import Term, Treatment, quoted
 from causalmod.queries.worlds import Columns, World, Worlds
 
 
@@ -27,7 +27,7 @@ def effect(worlds: Worlds, asked: Effect) -> Distribution:
     kept = worlds.on(meeting(worlds, (), asked.given)) if asked.given else worlds
     changed, reference = _outcomes(kept, asked)
     change = (changed.values.double() - reference.values.double()).cpu()
-    names = reference.names
+    names = reference.names if len(reference.names) > 1 else (quoted(asked.outcome),)
     exact = worlds.everything
     table = summaries.averaged(change, names, exact)
     table.insert(2, "reference", reference.values.double().mean(0).tolist())

@@ -45,7 +45,8 @@ def answer_one(worlds: Worlds, asked: Probability | Expectation, bins: int | Non
             met &= holds(term.event, found, data).cpu()
             continue
         subscript = term.name.removeprefix(quoted(name))
-        names += [f"{each}{subscript}" for each in found.names]
+        several = [f"{each}{subscript}" for each in found.names]
+        names += several if len(several) > 1 else [term.name]
         values.append(found.values.double().cpu())
         seen.append(data.cpu())
     held = _Held(asked, met, len(kept), exact=worlds.everything)

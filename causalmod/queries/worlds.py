@@ -71,8 +71,8 @@ class Worlds:
 
     @property
     def everything(self) -> bool:
-        """Are these all rows of the data?"""
-        return self._chosen is None
+        """Are these all rows that there are?"""
+        return self._chosen is None and not self.scm.sampled
 
     def constant(self, treatment: Treatment) -> Tensor:
         """Return the value of a treatment as ``[row, coordinate]``."""

@@ -48,6 +48,12 @@ class StructuralCausalModel(Mechanisms):
         0.0
     """
 
+    note: str = ""
+    """Where the rows come from, if there is something to say."""
+
+    sampled: bool = False
+    """Are the rows draws from a known law, rather than all that there is?"""
+
     _modules: Modules = {}  # noqa: RUF012  (never changed: with_partition gives a copy its own)
 
     # --- names --------------------------------------------------------------------------------
@@ -181,8 +187,7 @@ class StructuralCausalModel(Mechanisms):
             (*self._assignments, *new),
         )  # fmt: skip
         changed._keep_what_stays(self)
-        changed._modules = self._modules
-        return changed
+        return self._marked(changed)
 
     def counterfactual(
         self, interventions: Interventions, rows: int | Sequence[int] | Tensor
@@ -294,6 +299,11 @@ class StructuralCausalModel(Mechanisms):
         """The live units that a partition splits, and the inert ones with the reason."""
         return find_units(self)
 
+    def _marked(self, new: StructuralCausalModel) -> StructuralCausalModel:
+        """Hand on what a model knows of itself beside its network and data."""
+        new._modules, new.note, new.sampled = self._modules, self.note, self.sampled
+        return new
+
     # --- other models of the same shape ---------------------------------------------------------
 
     @property
@@ -307,8 +317,7 @@ class StructuralCausalModel(Mechanisms):
         new = StructuralCausalModel(
             program, self._data, self.sites, self._nodes, self._readouts, self._assignments
         )
-        new._modules = self._modules
-        return new
+        return self._marked(new)
 
     def with_rows(self, rows: Tensor) -> StructuralCausalModel:
         """Return the same model on some of the data rows.
@@ -320,8 +329,7 @@ class StructuralCausalModel(Mechanisms):
             raise InputError("with_rows() works on the unmutilated model: call it before do()")
         data = {name: value[rows] for name, value in self._data.items()}
         new = StructuralCausalModel(self._program, data, self.sites, self._nodes, self._readouts)
-        new._modules = self._modules
-        return new
+        return self._marked(new)
 
     def provenance(self, seed: int | None, seconds: float) -> provenance.Provenance:
         """Describe where a result computed on this model comes from."""
@@ -335,7 +343,8 @@ class StructuralCausalModel(Mechanisms):
     def __repr__(self) -> str:
         made = f", {len(self._assignments)} interventions" if self._assignments else ""
         sizes = ", ".join(f"{name}: {site.count}" for name, site in self.sites.items())
-        return f"StructuralCausalModel({self.rows} rows; {sizes}{made})"
+        note = f"; {self.note}" if self.note else ""
+        return f"StructuralCausalModel({self.rows} rows; {sizes}{made}{note})"
 
 
 def _permutation(count: int, seed: int, name: str = "") -> Tensor:

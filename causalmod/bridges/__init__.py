@@ -1,0 +1,5 @@
+"""To and from other kinds of causal models."""
+
+from causalmod.bridges.functions import from_functions
+
+__all__ = ["from_functions"]
