@@ -249,7 +249,12 @@ def _compose(patches: Sequence[compiler.Patch]) -> compiler.Patch:
 
 
 def _take(value: Tensor, rows: Tensor) -> Tensor:
-    """Select rows, keeping the order of dimensions in memory, on which bits may depend."""
+    """Select rows, keeping the order of dimensions in memory, on which bits may depend.
+
+    All rows in order are the tensor itself: operations and changes leave what they read as it is.
+    """
+    if len(rows) == len(value) and torch.equal(rows, torch.arange(len(rows), device=rows.device)):
+        return value
     rows = rows.to(value.device)
     if value.is_contiguous():
         return value.index_select(0, rows)
