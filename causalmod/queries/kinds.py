@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from causalmod.errors import InputError
 from causalmod.queries.events import number, written
 from causalmod.queries.terms import (
+    Selector,
     Term,
+    Terms,
     Treatment,
+    Treatments,
     quoted,
     read_terms,
     read_treatments,
@@ -19,16 +23,16 @@ from causalmod.queries.terms import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class _Conditional:
     outcomes: tuple[Term, ...]
     do: tuple[Treatment, ...] = ()
     given: tuple[Term, ...] = ()
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "outcomes", read_terms(self.outcomes, "outcomes"))
-        object.__setattr__(self, "do", read_treatments(self.do))
-        object.__setattr__(self, "given", read_terms(self.given, "given"))
+    def __init__(self, outcomes: Terms, do: Treatments = (), given: Terms = ()) -> None:
+        object.__setattr__(self, "outcomes", read_terms(outcomes, "outcomes"))
+        object.__setattr__(self, "do", read_treatments(do))
+        object.__setattr__(self, "given", read_terms(given, "given"))
         if not self.outcomes:
             raise InputError("a query needs at least one outcome")
 
@@ -51,7 +55,7 @@ class _Conditional:
         return f"{left} | {right}" if right else left
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Probability(_Conditional):
     """``P(outcomes | do(...), given)``: a distribution, or the probability of events.
 
@@ -74,7 +78,7 @@ class Probability(_Conditional):
         return f"P({self._inside()})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Expectation(_Conditional):
     """``E[outcomes | do(...), given]``: the mean of each outcome.
 
@@ -87,8 +91,8 @@ class Expectation(_Conditional):
         E[y | do(x)]
     """
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def __init__(self, outcomes: Terms, do: Treatments = (), given: Terms = ()) -> None:
+        super().__init__(outcomes, do, given)
         for term in self.outcomes:
             if term.event is not None:
                 raise InputError(
@@ -100,7 +104,7 @@ class Expectation(_Conditional):
         return f"E[{self._inside()}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Change:
     """A treatment that changes from a reference value to another: ``x = 0 -> 1``.
 
@@ -113,10 +117,10 @@ class Change:
     reference: float
     value: float
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "variable", selector_of(self.variable))
-        object.__setattr__(self, "reference", number(self.reference))
-        object.__setattr__(self, "value", number(self.value))
+    def __init__(self, variable: Selector, reference: float, value: float) -> None:
+        object.__setattr__(self, "variable", selector_of(variable))
+        object.__setattr__(self, "reference", number(reference))
+        object.__setattr__(self, "value", number(value))
 
     def __str__(self) -> str:
         return f"{quoted(self.variable)} = {written(self.reference)} -> {written(self.value)}"
@@ -132,7 +136,7 @@ EFFECTS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Effect:
     r"""The mean change of an outcome when a treatment changes from ``x`` to ``x'``.
 
@@ -173,18 +177,26 @@ class Effect:
     paths: tuple[tuple[str, ...], ...] = ()
     given: tuple[Term, ...] = ()
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "outcome", selector_of(self.outcome))
-        changes: object = self.changes
-        if isinstance(changes, dict):
-            changes = tuple(Change(name, *values) for name, values in changes.items())
-        elif isinstance(changes, Change):
-            changes = (changes,)
-        object.__setattr__(self, "changes", tuple(changes))
-        object.__setattr__(self, "mediators", read_treatments(self.mediators))
-        paths = tuple(tuple(selector_of(step) for step in path) for path in self.paths)
-        object.__setattr__(self, "paths", paths)
-        object.__setattr__(self, "given", read_terms(self.given, "given"))
+    def __init__(
+        self,
+        kind: str,
+        outcome: Selector,
+        changes: Change | Iterable[Change] | Mapping[str, tuple[float, float]],
+        mediators: Treatments = (),
+        paths: Iterable[Iterable[Selector]] = (),
+        given: Terms = (),
+    ) -> None:
+        if isinstance(changes, Mapping):
+            read = tuple(Change(str(name), *values) for name, values in changes.items())
+        else:
+            read = (changes,) if isinstance(changes, Change) else tuple(changes)
+        steps = tuple(tuple(selector_of(step) for step in path) for path in paths)
+        object.__setattr__(self, "kind", kind)
+        object.__setattr__(self, "outcome", selector_of(outcome))
+        object.__setattr__(self, "changes", read)
+        object.__setattr__(self, "mediators", read_treatments(mediators))
+        object.__setattr__(self, "paths", steps)
+        object.__setattr__(self, "given", read_terms(given, "given"))
         self._check()
 
     def _check(self) -> None:
@@ -230,7 +242,7 @@ class Effect:
         return f"{self.kind}({' ; '.join(parts)}{given})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Information:
     """Bits that one group shares with, or sends to, another.
 
@@ -262,9 +274,19 @@ class Information:
     given: tuple[str, ...] = ()
     reference: str = "do"
 
-    def __post_init__(self) -> None:
-        for role in ("source", "target", "given"):
-            object.__setattr__(self, role, _names(getattr(self, role), role))
+    def __init__(
+        self,
+        source: Terms,
+        target: Terms,
+        do: bool = False,
+        given: Terms = (),
+        reference: str = "do",
+    ) -> None:
+        object.__setattr__(self, "source", _names(source, "source"))
+        object.__setattr__(self, "target", _names(target, "target"))
+        object.__setattr__(self, "do", bool(do))
+        object.__setattr__(self, "given", _names(given, "given"))
+        object.__setattr__(self, "reference", reference)
         if not self.source or not self.target:
             raise InputError("information is between two groups; one of them is empty")
         if self.reference not in {"do", "observational"}:
@@ -284,7 +306,7 @@ class Information:
         return f"I({source} ; {target}{right}{reference})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class ExchangedInformation:
     """``Exchange(left ; right)``: what modules send each other, :func:`causalmod.exchange`.
 
@@ -298,10 +320,10 @@ class ExchangedInformation:
 
     modules: tuple[tuple[str, ...], ...]
 
-    def __post_init__(self) -> None:
-        modules = tuple(_names(module, "module") for module in self.modules)
-        object.__setattr__(self, "modules", modules)
-        if len(modules) < 2 or not all(modules):
+    def __init__(self, modules: Iterable[Terms]) -> None:
+        held = tuple(_names(module, "module") for module in modules)
+        object.__setattr__(self, "modules", held)
+        if len(held) < 2 or not all(held):
             raise InputError("exchange is between at least two modules, none of them empty")
 
     def __str__(self) -> str:

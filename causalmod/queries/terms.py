@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 from causalmod.errors import InputError, SelectorError
 from causalmod.interventions import Resample
@@ -16,6 +16,15 @@ from causalmod.variables import Variable
 PLAIN_NAME = r"[^\W\d](?:(?!_\{)[\w.:@])*"
 INDEX = r"\[[\d:,\s]*\]"
 _RESERVED = {"do", "in", "inf", "bin", "resample", "reference"}
+
+
+Selector = str | Variable
+Value = Union[float, Sequence[float], Resample, "Term", None]
+#: What may be given for treatments: objects, names (values left open), or selector → value; an edge
+#: is a pair of selectors.
+Treatments = Union[Selector, "Treatment", Iterable["Selector | Treatment"], Mapping[Any, Any]]
+#: What may be given for terms: objects, names, or selector → event.
+Terms = Union[Selector, "Term", Iterable["Selector | Term"], Mapping[Any, Any]]
 
 
 def quoted(selector: str) -> str:
@@ -44,7 +53,7 @@ def selector_of(name: object) -> str:
     return name.strip()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Treatment:
     """One assignment of an intervention: ``x = 0.5`` in ``do(x = 0.5)`` or in a subscript.
 
@@ -64,21 +73,22 @@ class Treatment:
     value: float | tuple[float, ...] | Resample | Term | None = None
     receiver: str | None = None
 
-    def __post_init__(self) -> None:
-        value: Any = self.value
+    def __init__(
+        self, variable: Selector, value: Value = None, receiver: Selector | None = None
+    ) -> None:
+        held: Any = value
         if isinstance(value, list | tuple):
-            value = tuple(number(each, "each value of a treatment") for each in value)
+            held = tuple(number(each, "each value of a treatment") for each in value)
         elif isinstance(value, Term):
             if value.event is not None or not value.world:
                 raise InputError(
                     f"{value} is no value: name a variable in a world of its own, as in m_{{x = 0}}"
                 )
         elif not (value is None or isinstance(value, Resample)):
-            value = number(value, "the value of a treatment (functions: call scm.do first)")
-        object.__setattr__(self, "value", value)
-        object.__setattr__(self, "variable", selector_of(self.variable))
-        if self.receiver is not None:
-            object.__setattr__(self, "receiver", selector_of(self.receiver))
+            held = number(value, "the value of a treatment (functions: call scm.do first)")
+        object.__setattr__(self, "variable", selector_of(variable))
+        object.__setattr__(self, "value", held)
+        object.__setattr__(self, "receiver", None if receiver is None else selector_of(receiver))
 
     def __str__(self) -> str:
         name = quoted(self.variable)
@@ -98,7 +108,7 @@ class Treatment:
         raise InputError(f"cannot write the treatment {self!r}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Term:
     """A variable in a world, and what is said of it: ``y``, ``y > 0``, ``y_{x = 0}``.
 
@@ -117,10 +127,15 @@ class Term:
     event: Event | None = None
     world: tuple[Treatment, ...] = ()
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "variable", selector_of(self.variable))
-        object.__setattr__(self, "event", read_event(self.event))
-        object.__setattr__(self, "world", read_treatments(self.world))
+    def __init__(
+        self,
+        variable: Selector,
+        event: Event | float | Collection[float] | None = None,
+        world: Treatments = (),
+    ) -> None:
+        object.__setattr__(self, "variable", selector_of(variable))
+        object.__setattr__(self, "event", read_event(event))
+        object.__setattr__(self, "world", read_treatments(world))
 
     @property
     def name(self) -> str:
