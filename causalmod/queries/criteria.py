@@ -69,6 +69,8 @@ def adjustment_set(
 ) -> frozenset[str] | None:
     """Return a minimal set that adjusts for confounding, together with ``given``; None if none is.
 
+    Of several, one near the outcomes.
+
     The estimand is ``Σ_z P(y | x, z, given) P(z | given)``. Variables that a treatment influences
     on its way to the outcome are never in the set; with ``given``, nothing that a treatment
     influences is.
@@ -96,8 +98,10 @@ def adjustment_set(
     graph = diagram.with_hidden()
     graph.remove_edges_from([(x, node) for x in treated for node in on_path])
     allowed = diagram.nodes - forbidden
+    # From the outcome's side: variables near the treatment, in a deterministic network above all its
+    # parents, determine it, and leave no cell with support to compare.
     found = nx.find_minimal_d_separator(
-        graph, treated, wanted, included=known, restricted=set(allowed) | known
+        graph, wanted, treated, included=known, restricted=set(allowed) | known
     )
     return None if found is None else frozenset(found) - known
 

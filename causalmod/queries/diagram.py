@@ -51,7 +51,7 @@ class CausalDiagram:
         graph.add_nodes_from(nodes)
         graph.add_edges_from(arrows)
         if isinstance(hidden, Mapping):
-            causes = {name: frozenset(driven) for name, driven in hidden.items()}
+            causes = {str(name): frozenset(driven) for name, driven in hidden.items()}
         else:
             causes = {f"{a} <-> {b}": frozenset((a, b)) for a, b in hidden}
         for driven in causes.values():

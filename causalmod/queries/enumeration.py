@@ -110,7 +110,7 @@ def check(
     arrows = tuple(small.graph.edges)
     hidden = tuple((name, tuple(sorted(driven))) for name, driven in small.hidden.items())
     question = (tuple(outcomes), tuple(do), tuple(given))
-    worst = _worst(small.order, arrows, hidden, estimand, *question, seed)
+    worst = _worst((small.order, arrows, hidden), estimand, question, seed)
     if worst is None:
         return 0, "its hidden causes are too many to enumerate"
     if worst > TOLERANCE:
@@ -121,25 +121,23 @@ def check(
     return MODELS, ""
 
 
+_Names = tuple[str, ...]
+_Graph = tuple[_Names, tuple[tuple[str, str], ...], tuple[tuple[str, _Names], ...]]
+
+
 @lru_cache(maxsize=1024)
 def _worst(
-    nodes: tuple[str, ...],
-    arrows: tuple[tuple[str, str], ...],
-    hidden: tuple[tuple[str, tuple[str, ...]], ...],
-    estimand: Estimand,
-    outcomes: tuple[str, ...],
-    do: tuple[str, ...],
-    given: tuple[str, ...],
-    seed: int,
+    graph: _Graph, estimand: Estimand, question: tuple[_Names, _Names, _Names], seed: int
 ) -> float | None:
-    diagram = CausalDiagram.build(arrows, dict(hidden), nodes)
+    nodes, arrows, hidden = graph
     if 2 ** len(nodes) * HIDDEN_LEVELS ** len(hidden) > _LARGEST:
         return None
+    diagram = CausalDiagram.build(arrows, dict(hidden), nodes)
     worst = 0.0
     for number in range(MODELS):
         model = RandomModel(diagram, seed + number)
         found = evaluate(estimand, Joint(model.names, model.distribution()))[0]
-        worst = max(worst, float(abs(found - truth(model, outcomes, do, given)).max()))
+        worst = max(worst, float(abs(found - truth(model, *question)).max()))
     return worst
 
 

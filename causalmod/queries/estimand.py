@@ -100,7 +100,7 @@ def conditionals(estimand: Estimand) -> tuple[Conditional, ...]:
     return tuple(dict.fromkeys(each for part in parts for each in conditionals(part)))
 
 
-# --- arithmetic that keeps estimands short ----------------------------------------------------------
+# --- arithmetic that keeps estimands short --------------------------------------------------------
 
 
 def times(factors: Iterable[Estimand]) -> Estimand:
@@ -163,8 +163,8 @@ def sum_out(estimand: Estimand, over: Iterable[str]) -> Estimand:
 
 def divide(above: Estimand, below: Estimand) -> Estimand:
     """Divide, cancelling what stands on both sides."""
-    tops = list(above.factors) if isinstance(above, Product) else [above]
-    bottoms = list(below.factors) if isinstance(below, Product) else [below]
+    tops: list[Estimand] = list(above.factors) if isinstance(above, Product) else [above]
+    bottoms: list[Estimand] = list(below.factors) if isinstance(below, Product) else [below]
     for factor in list(tops):
         if factor in bottoms:
             tops.remove(factor)
@@ -184,7 +184,7 @@ def divide(above: Estimand, below: Estimand) -> Estimand:
     return Ratio(times(tops), times(bottoms)) if bottoms else times(tops)
 
 
-# --- writing ----------------------------------------------------------------------------------------
+# --- writing --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

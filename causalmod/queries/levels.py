@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from causalmod.errors import InputError, PartitionError
+from causalmod.errors import InputError, PartitionError, QueryError, SelectorError, nearest
 from causalmod.queries.diagram import CausalDiagram
 from causalmod.scm import StructuralCausalModel
 from causalmod.variables import Variable
 
 if TYPE_CHECKING:
     import networkx as nx
+
+    #: What can be asked about: a compiled model, a networkx graph, a diagram.
+    Model = StructuralCausalModel | nx.DiGraph | CausalDiagram
 
 EXOGENOUS = "U"
 LEVELS = ("auto", "unit", "site", "module", "site and module")
@@ -74,7 +77,7 @@ def grouped(
         raise InputError(f"level is one of {', '.join(map(repr, LEVELS))}; given {level!r}")
     split = list(named)
     if level == "unit":
-        split = [(name, (Variable(*_place(scm, name)),)) for name in scm.variables]
+        split = [(name, scm.resolve(name)) for name in scm.variables]
     elif level == "site":
         split = []
     elif level in {"module", "site and module"}:
@@ -99,9 +102,105 @@ def diagram_of(groups: Grouped, observed: Iterable[str]) -> CausalDiagram:
     return CausalDiagram.from_graph(groups.graph, observed, deterministic=latent)
 
 
-def _place(scm: StructuralCausalModel, name: str) -> tuple[str, int]:
-    facts = scm.graph.nodes[name]
-    return facts["site"], facts["index"]
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """A diagram, and the variables in it that a question names.
+
+    Attributes:
+        diagram: over observed variables.
+        roles: role → variables of the diagram, in the order in which they were named.
+        members: variable of the diagram → columns of logged data.
+        terms: selector, as it was named → its variables in the diagram.
+    """
+
+    diagram: CausalDiagram
+    roles: Mapping[str, tuple[str, ...]]
+    members: Mapping[str, tuple[str, ...]]
+    terms: Mapping[str, tuple[str, ...]]
+
+
+def read(
+    model: Model,
+    roles: Mapping[str, Iterable[str]],
+    observed: Iterable[str] | None = None,
+    level: str = "auto",
+) -> Asked:
+    """Find what a question names in the diagram of a model, or in a graph.
+
+    Args:
+        model: a compiled model; a networkx graph; or a diagram.
+        roles: role in the question → selectors.
+        observed: what was logged, as selectors; everything but ``U`` by default.
+        level: see :func:`grouped`; of a compiled model only.
+
+    Raises:
+        SelectorError: an unknown name.
+        QueryError: something named is not logged, or has two roles.
+        InputError: the graph has a cycle.
+    """
+    named = {role: _names(role, selectors) for role, selectors in roles.items()}
+    seen = None if observed is None else _names("observed", observed)
+    if isinstance(model, StructuralCausalModel):
+        diagram, terms, members = _of_model(model, named, seen, level)
+    else:
+        diagram, terms, members = _of_graph(model, named, seen)
+    found: dict[str, tuple[str, ...]] = {}
+    owner: dict[str, str] = {}
+    for role, selectors in named.items():
+        nodes = tuple(dict.fromkeys(node for each in selectors for node in terms[each]))
+        for node in nodes:
+            if node not in diagram.nodes:
+                raise QueryError(
+                    f"{node!r} is {role} and was not logged; log it (observed=[..., {node!r}]), or "
+                    "answer by intervention, cm.query"
+                )
+            if owner.setdefault(node, role) != role:
+                raise QueryError(
+                    f"{node!r} is {owner[node]} and {role}; each variable has one role"
+                )
+        found[role] = nodes
+    return Asked(diagram, found, members, terms)
+
+
+def _names(role: str, selectors: Iterable[str] | str) -> list[str]:
+    listed = [selectors] if isinstance(selectors, str) else list(selectors)
+    for each in listed:
+        if not isinstance(each, str):
+            raise InputError(f"{role}: expected names such as 'fc1[3]'; given {each!r}")
+    return list(dict.fromkeys(each.strip() for each in listed))
+
+
+_Read = tuple[CausalDiagram, dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]
+
+
+def _of_model(
+    scm: StructuralCausalModel, named: Mapping[str, list[str]], seen: list[str] | None, level: str
+) -> _Read:
+    selectors = list(dict.fromkeys(each for group in named.values() for each in group))
+    resolved = {each: scm.resolve(each) for each in [*selectors, *(seen or [])]}
+    groups = grouped(scm, resolved.items(), level)
+    logged = (
+        [*groups.members]
+        if seen is None
+        else [name for each in seen for name in groups.groups_of(resolved[each])]
+    )
+    terms = {each: tuple(groups.groups_of(resolved[each])) for each in selectors}
+    members = {name: tuple(map(str, found)) for name, found in groups.members.items()}
+    return diagram_of(groups, logged), terms, members
+
+
+def _of_graph(
+    graph: nx.DiGraph | CausalDiagram, named: Mapping[str, list[str]], seen: list[str] | None
+) -> _Read:
+    whole = graph.with_hidden() if isinstance(graph, CausalDiagram) else graph
+    known = list(whole)
+    for group in named.values():
+        for each in group:
+            if each not in whole:
+                raise SelectorError(f"unknown variable {each!r}: {nearest(each, known)}")
+    diagram = CausalDiagram.from_graph(whole, seen)
+    names = dict.fromkeys(each for group in named.values() for each in group)
+    return diagram, {each: (each,) for each in names}, {node: (node,) for node in diagram.nodes}
 
 
 def _leaves(scm: StructuralCausalModel) -> list[tuple[str, tuple[Variable, ...]]]:
@@ -143,10 +242,10 @@ def _name(
     if whole and frozenset(variables) in spelled:
         return spelled[frozenset(variables)]
     if len(variables) == scm.sites[site].count:
-        return site if len(variables) > 1 else str(variables[0])
-    if len(variables) == 1:
-        return str(variables[0])
+        return site
     places = [variable.index for variable in variables]
+    if len(places) == 1:
+        return str(variables[0])
     if places == list(range(places[0], places[-1] + 1)):
         return f"{site}[{places[0]}:{places[-1] + 1}]"
     return f"{site}[{','.join(map(str, places))}]"
@@ -167,7 +266,8 @@ def _quotient(
             sites.setdefault(variable.site, []).append(variable.index)
         for site, places in sites.items():
             inside.setdefault(site, []).append((name, torch.tensor(places)))
-    driven = set(scm.graph.successors(EXOGENOUS))
+    alone = getattr(scm, "independent", frozenset())  # input sites that share nothing with others
+    driven = {v for v in scm.graph.successors(EXOGENOUS) if scm.graph.nodes[v]["site"] not in alone}
     for name, variables in members.items():
         if any(str(variable) in driven for variable in variables):
             graph.add_edge(EXOGENOUS, name)
