@@ -25,11 +25,13 @@ class Exogenous:
         values: name → float64 ``[row]``.
         sampled: are the rows draws? Else they are all combinations, each as often as it is likely.
         note: which of the two, and why.
+        independent: the variables that are independent of all others: all but those given as data.
     """
 
     values: dict[str, Tensor]
     sampled: bool
     note: str
+    independent: tuple[str, ...] = ()
 
 
 def exogenous_rows(laws: Mapping[str, Any], rows: int, seed: int, most: int) -> Exogenous:
@@ -142,7 +144,7 @@ def _enumerated(
     if len(places) == 1:
         found = {name: values.repeat(2) for name, values in found.items()}
     note = f"exogenous variables enumerated exactly, {len(places)} equally likely rows"
-    return Exogenous({name: found[name] for name in order}, False, note)
+    return Exogenous({name: found[name] for name in order}, False, note, tuple(lists))
 
 
 def _drawn(
@@ -169,4 +171,5 @@ def _drawn(
         else:
             drawn = np.asarray(law.rvs(size=rows, random_state=generator), dtype=np.float64)
             found[name] = _array(name, drawn)
-    return Exogenous(found, True, f"exogenous variables sampled, {rows} rows, seed {seed}: {why}")
+    note = f"exogenous variables sampled, {rows} rows, seed {seed}: {why}"
+    return Exogenous(found, True, note, tuple(name for name in laws if name not in arrays))

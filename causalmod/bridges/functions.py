@@ -91,6 +91,7 @@ def from_functions(
     )
     scm = _renamed(scm, {f"output.{n}": n for n in functions} | {"output": order[0]}, laws)
     scm.note, scm.sampled = exogenous.note, exogenous.sampled
+    scm.independent = frozenset(exogenous.independent)
     return scm
 
 

@@ -179,7 +179,8 @@ class Worlds:
         selector = treatment.variable
         variables = self.scm.resolve(selector)
         value = self._plain(treatment, len(variables))
-        for name, part, part_value in by_site(selector, variables, value):
+        for part, part_value in by_site(selector, variables, value):
+            name = part[0].site
             index = torch.tensor([variable.index for variable in part])
             like = self.scm.blocks(name)
             site = self.scm.sites[name]

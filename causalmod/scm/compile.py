@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
@@ -14,7 +12,10 @@ from causalmod.scm.model import StructuralCausalModel
 
 
 def compile(
-    model: nn.Module, inputs: compiler.Inputs, sites: Iterable[str] | None = None
+    model: nn.Module,
+    inputs: compiler.Inputs,
+    sites: compiler.Choice | None = None,
+    variables: compiler.Grains = "unit",
 ) -> StructuralCausalModel:
     """Compile a trained network and data into a structural causal model.
 
@@ -22,12 +23,19 @@ def compile(
         model: the network, in eval mode. Its parameters are copied; the model is left as it is.
         inputs: a tensor, a tuple of tensors (positional) or a dict (keyword); dimension 0 is rows.
             They are copied too.
-        sites: names or globs of the tensors that become variables; the inputs always do. By default
-            one per nonlinear step, with the named tensor that it starts from, every
-            ``nn.Identity`` (a hook point), and the network's outputs.
+        sites: the tensors that become variables: names, globs (``"h.*.attn.heads"``), or a function
+            that is given each :class:`Site` and says whether to take it. The inputs always do. By
+            default one per nonlinear step, with the named tensor that it starts from; the queries,
+            keys, values and heads of each attention; the residual stream before and after each
+            block around one; every ``nn.Identity`` (a hook point); and the network's outputs.
+        variables: what one variable is. ``"unit"``: a coordinate of a vector, a channel of an
+            image, a feature of a sequence, a head of an attention. ``"channel"``, ``"head"``,
+            ``"position"`` or ``"element"`` (a single number) cut the sites so that have such
+            parts. A dict from names or globs to these says it site by site.
 
     Raises:
-        InputError: the model is in training mode, or the inputs are NaN, infinite, too few, or of a
+        InputError: a site does not have the parts that ``variables`` asks for; the model is in
+            training mode, or the inputs are NaN, infinite, too few, or of a
             shape or dtype that the model does not take.
         CompileError: the network branches on tensor values, keeps state, mixes rows, or is
             otherwise impossible to trace; or an activation is NaN or infinite on the data.
@@ -47,7 +55,7 @@ def compile(
     expected = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
     _check_outputs(expected, data.rows, type(result).__name__)
     program = compiler.Program(compiler.trace(model, data))
-    scm = _assemble(program, data, sites)
+    scm = _assemble(program, data, sites, variables)
     _check_activations(scm)
     _check_replay(scm, expected)
     _check_rows_apart(scm)
@@ -55,25 +63,21 @@ def compile(
 
 
 def _assemble(
-    program: compiler.Program, data: compiler.Data, sites: Iterable[str] | None
+    program: compiler.Program,
+    data: compiler.Data,
+    sites: compiler.Choice | None,
+    variables: compiler.Grains,
 ) -> StructuralCausalModel:
-    names = compiler.named_nodes(program)
-    lineage = compiler.Lineage(program)
-    if sites is None:
-        chosen = compiler.default_sites(program, lineage)
-    else:
-        wanted = [sites] if isinstance(sites, str) else sites
-        chosen = compiler.chosen_sites(program, names, wanted)
+    catalogue = compiler.Catalogue(program)
+    built = catalogue.choose(sites, variables)
     outputs = program.trace.outputs
-    unread = [label for label, node in outputs.items() if not program.by_row[node]]
+    unread = [label for label, node in outputs.items() if program.rows_at.get(node) != 0]
     if unread:
         raise CompileError(
             f"{unread[0]!r} does not have the rows of the data in its first dimension, whatever "
             "their number; each row must give its own output"
         )
-    built = {node: compiler.build_site(program, lineage, node, names[node]) for node in chosen}
-    ends = [node for node in dict.fromkeys(outputs.values()) if node not in built]
-    readouts = {node: compiler.build_site(program, lineage, node, names[node]) for node in ends}
+    readouts = catalogue.readouts([n for n in dict.fromkeys(outputs.values()) if n not in built])
     return StructuralCausalModel(
         program,
         dict(zip(program.trace.inputs.values(), data.tensors, strict=True)),

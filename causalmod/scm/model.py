@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,14 @@ from torch import Tensor
 
 from causalmod import compiler, provenance
 from causalmod.errors import InputError, SelectorError, nearest
-from causalmod.interventions import Assignment, Interventions, Resample, read_value
+from causalmod.interventions import Assignment, EdgeAssignment, Interventions, chain
 from causalmod.partition import Partition
+from causalmod.scm.assign import assign
 from causalmod.scm.facts import causal_graph
-from causalmod.scm.mechanisms import Mechanisms, chain
-from causalmod.scm.modules import Modules, by_site, read_modules
+from causalmod.scm.mechanisms import Mechanisms
+from causalmod.scm.modules import Modules, read_modules
 from causalmod.scm.observations import Observations
+from causalmod.scm.sites import Sites
 from causalmod.scm.units import Units, find_units
 from causalmod.variables import Site, Variable, expand, parse
 
@@ -54,9 +55,18 @@ class StructuralCausalModel(Mechanisms):
     sampled: bool = False
     """Are the rows draws from a known law, rather than all that there is?"""
 
+    independent: frozenset[str] = frozenset()
+    """Input sites that are known to be independent of all other inputs."""
+
     _modules: Modules = {}  # noqa: RUF012  (never changed: with_partition gives a copy its own)
 
     # --- names --------------------------------------------------------------------------------
+
+    @cached_property
+    def available(self) -> Sites:
+        """Every tensor of the network that ``compile(..., sites=...)`` can make a site of."""
+        found = compiler.Catalogue(self._program).available
+        return Sites({site.name: site for site in found.values()})
 
     @cached_property
     def variables(self) -> tuple[str, ...]:
@@ -105,7 +115,9 @@ class StructuralCausalModel(Mechanisms):
             return name
         if name in self._aliases:
             return self._aliases[name]
-        hidden = {n for names in compiler.named_nodes(self._program).values() for n in names}
+        if f"{name}.heads" in self.sites and selector.strip() != name:
+            return f"{name}.heads"  # an index into an attention counts heads
+        hidden = {name for site in self.available.values() for name in (site.name, *site.aliases)}
         if name in hidden:
             raise SelectorError(
                 f"{selector!r}: {name!r} is a tensor of the network but not one of the chosen "
@@ -144,6 +156,35 @@ class StructuralCausalModel(Mechanisms):
         named._modules = read_modules(partition, named.resolve, taken)
         return named
 
+    def receiver(self, selector: str) -> tuple[str, list[int]]:
+        """Return the site or output that a receiver stands in, and its positions.
+
+        Raises:
+            SelectorError: an unknown name.
+        """
+        names = {alias: s.name for s in self._readouts.values() for alias in (s.name, *s.aliases)}
+        name, indices = (selector, None) if selector in names else parse(selector)
+        if name not in names:
+            found = self.resolve(selector)
+            return found[0].site, [variable.index for variable in found]
+        site = self._readouts[names[name]]
+        whole = site.name if indices is None else site.name + selector.strip()[len(name) :]
+        return site.name, [v.index for v in expand(whole, {site.name: site.count})]
+
+    def receivers(self, selector: str) -> list[str]:
+        """Names of the sites and outputs that some variables reach along an edge.
+
+        An edge leads through tensors that are no sites, and along the residual stream, but through
+        no other site; interventions on edges are made with ``do({(sender, receiver): value})``.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
+            >>> cm.compile(net.eval(), torch.eye(2)).receivers("0[1]")
+            ['output']
+        """
+        return self.edge_routes.receivers(self.resolve(selector)[0].site)
+
     # --- the causal verbs ---------------------------------------------------------------------
 
     def observe(self) -> Observations:
@@ -155,7 +196,10 @@ class StructuralCausalModel(Mechanisms):
             the network's own.
         """
         self.record(self._nodes.values())
-        values = {name: self._recorded[node].clone() for name, node in self._nodes.items()}
+        values = {
+            name: self.site(name).rows_first(self._recorded[node]).clone()
+            for name, node in self._nodes.items()
+        }
         return self._observations(values)
 
     def do(self, interventions: Interventions) -> StructuralCausalModel:
@@ -167,12 +211,15 @@ class StructuralCausalModel(Mechanisms):
                 variables]``, or of the shape of the site with the rows first; 1 in place of the
                 row count gives all rows the same; :func:`causalmod.resample`; or a function from
                 the natural values, in the site's own shape (``[rows, variables]`` when only some
-                variables are set), to the new ones.
+                variables are set), to the new ones. A pair ``(sender, receiver)`` of selectors is
+                an edge: only that receiver sees the sender's new value, whatever else reads it;
+                see :meth:`receivers`.
 
         Later calls see what earlier ones did, so ``scm.do(a).do(b)`` makes both.
 
         Raises:
-            SelectorError: an unknown name.
+            SelectorError: an unknown name, or an edge that there is not (those that there are are
+                listed).
             InputError: a variable set twice, or a value of the wrong shape or not finite.
 
         Example:
@@ -181,13 +228,12 @@ class StructuralCausalModel(Mechanisms):
             >>> scm.do({"output": lambda y: y - y, "input[0]": 5.0}).observe()["output"].tolist()
             [[0.0], [0.0]]
         """
-        new = self._assign(interventions, torch.arange(self.rows))
-        changed = StructuralCausalModel(
-            self._program, self._data, self.sites, self._nodes, self._readouts,
-            (*self._assignments, *new),
-        )  # fmt: skip
+        made, on_edges = assign(self, interventions, torch.arange(self.rows))
+        changed = self._with(
+            assignments=(*self._assignments, *made), on_edges=(*self._on_edges, *on_edges)
+        )
         changed._keep_what_stays(self)
-        return self._marked(changed)
+        return changed
 
     def counterfactual(
         self, interventions: Interventions, rows: int | Sequence[int] | Tensor
@@ -210,11 +256,12 @@ class StructuralCausalModel(Mechanisms):
         """
         index = self._row_numbers(rows)
         changes: dict[str, list[Assignment]] = {}
-        for made in self._assign(interventions, index):
-            changes.setdefault(made.site, []).append(made)
+        made, on_edges = assign(self, interventions, index)
+        for each in made:
+            changes.setdefault(each.site, []).append(each)
         patches = {site: chain(made, None) for site, made in changes.items()}
-        values = self.replay(index, patches, clamp=False)
-        return self._observations({n: self._site(n).join(v).clone() for n, v in values.items()})
+        values = self.replay(index, patches, clamp=False, on_edges=on_edges)
+        return self._observations({n: self.site(n).paste(v).clone() for n, v in values.items()})
 
     def _observations(self, values: Mapping[str, Tensor]) -> Observations:
         further = {alias: s.name for s in self._readouts.values() for alias in s.aliases}
@@ -236,49 +283,6 @@ class StructuralCausalModel(Mechanisms):
             )
         return index.long()
 
-    def _assign(self, interventions: Interventions, rows: Tensor) -> list[Assignment]:
-        if not isinstance(interventions, Mapping) or not interventions:
-            raise InputError(
-                "do() takes a non-empty mapping from selector to value, such as {'fc1[3]': 0.0}; "
-                f"given {interventions!r}"
-            )
-        made: list[Assignment] = []
-        seen: dict[Variable, str] = {}
-        for key, value in interventions.items():
-            selector = key.name if isinstance(key, Variable) else key
-            if not isinstance(selector, str):
-                raise SelectorError(
-                    f"do(): each key is one selector, such as 'fc1[0:4]'; given {key!r}"
-                )
-            variables = self.resolve(selector)
-            for variable in variables:
-                if variable in seen:
-                    raise InputError(
-                        f"{variable} is set twice: by {seen[variable]!r} and {selector!r}; give "
-                        "each variable one value"
-                    )
-                seen[variable] = selector
-            for name, part, part_value in by_site(selector, variables, value):
-                site = self.sites[name]
-                index = torch.tensor([variable.index for variable in part])
-                if isinstance(value, Resample):
-                    new: Any = self._resampled(site, part, value)[rows]
-                else:
-                    like = self.recorded(self._nodes[name])
-                    new = read_value(selector, site, index, part_value, like, len(rows))
-                made.append(Assignment(name, index, new))
-        return made
-
-    def _resampled(self, site: Site, variables: Sequence[Variable], value: Resample) -> Tensor:
-        """Return ``[rows, variable, coordinate]`` of values that the variables take elsewhere."""
-        columns = torch.tensor([variable.index for variable in variables])
-        recorded = self.blocks(site.name)[:, columns]
-        if value.joint:
-            return recorded[_permutation(self.rows, value.seed)]
-        # Keyed by name: one variable's donors do not depend on which others are set with it.
-        each = [_permutation(self.rows, value.seed, variable.name) for variable in variables]
-        return recorded[torch.stack(each, dim=1), torch.arange(len(variables))]
-
     # --- what follows -----------------------------------------------------------------------------
 
     @cached_property
@@ -299,11 +303,6 @@ class StructuralCausalModel(Mechanisms):
         """The live units that a partition splits, and the inert ones with the reason."""
         return find_units(self)
 
-    def _marked(self, new: StructuralCausalModel) -> StructuralCausalModel:
-        """Hand on what a model knows of itself beside its network and data."""
-        new._modules, new.note, new.sampled = self._modules, self.note, self.sampled
-        return new
-
     # --- other models of the same shape ---------------------------------------------------------
 
     @property
@@ -313,11 +312,7 @@ class StructuralCausalModel(Mechanisms):
 
     def with_parameters(self, changed: Mapping[str, Tensor]) -> StructuralCausalModel:
         """Return the same network with some parameters replaced (by graph node)."""
-        program = self._program.with_constants(changed)
-        new = StructuralCausalModel(
-            program, self._data, self.sites, self._nodes, self._readouts, self._assignments
-        )
-        return self._marked(new)
+        return self._with(program=self._program.with_constants(changed))
 
     def with_rows(self, rows: Tensor) -> StructuralCausalModel:
         """Return the same model on some of the data rows.
@@ -325,11 +320,34 @@ class StructuralCausalModel(Mechanisms):
         Raises:
             InputError: an intervention has been made.
         """
-        if self._assignments:
+        if self._assignments or self._on_edges:
             raise InputError("with_rows() works on the unmutilated model: call it before do()")
         data = {name: value[rows] for name, value in self._data.items()}
-        new = StructuralCausalModel(self._program, data, self.sites, self._nodes, self._readouts)
-        return self._marked(new)
+        return self._with(data=data)
+
+    def _with(
+        self,
+        *,
+        program: compiler.Program | None = None,
+        data: Mapping[str, Tensor] | None = None,
+        assignments: tuple[Assignment, ...] | None = None,
+        on_edges: tuple[EdgeAssignment, ...] | None = None,
+    ) -> StructuralCausalModel:
+        new = StructuralCausalModel(
+            self._program if program is None else program,
+            self._data if data is None else data,
+            self.sites,
+            self._nodes,
+            self._readouts,
+            assignments=self._assignments if assignments is None else assignments,
+            on_edges=self._on_edges if on_edges is None else on_edges,
+        )
+        for name in ("edge_routes", "available"):  # these depend on the graph alone
+            if name in self.__dict__:
+                new.__dict__[name] = self.__dict__[name]
+        new._modules, new.note = self._modules, self.note
+        new.sampled, new.independent = self.sampled, self.independent
+        return new
 
     def provenance(self, seed: int | None, seconds: float) -> provenance.Provenance:
         """Describe where a result computed on this model comes from."""
@@ -341,14 +359,8 @@ class StructuralCausalModel(Mechanisms):
         return model, provenance.digest(self._data.items())
 
     def __repr__(self) -> str:
-        made = f", {len(self._assignments)} interventions" if self._assignments else ""
+        count = len(self._assignments) + len(self._on_edges)
+        made = f", {count} interventions" if count else ""
         sizes = ", ".join(f"{name}: {site.count}" for name, site in self.sites.items())
         note = f"; {self.note}" if self.note else ""
         return f"StructuralCausalModel({self.rows} rows; {sizes}{made}{note})"
-
-
-def _permutation(count: int, seed: int, name: str = "") -> Tensor:
-    """Return a random order of the rows, the same for the same seed and name."""
-    if name:
-        seed = int.from_bytes(hashlib.sha256(f"{seed}|{name}".encode()).digest()[:7], "big")
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))

@@ -78,8 +78,8 @@ def _leaves(given: object, prefix: str) -> Iterator[tuple[str, Any]]:
 
 def by_site(
     selector: str, variables: tuple[Variable, ...], value: Any
-) -> Iterator[tuple[str, tuple[Variable, ...], Any]]:
-    """Yield site, variables and value of each part of an intervention on several sites.
+) -> Iterator[tuple[tuple[Variable, ...], Any]]:
+    """Yield variables and value of each part, in one site, of an intervention on several.
 
     Raises:
         InputError: a value that says nothing for each site.
@@ -87,17 +87,17 @@ def by_site(
     parts: dict[str, list[int]] = {}
     for place, variable in enumerate(variables):
         parts.setdefault(variable.site, []).append(place)
-    for site, places in parts.items():
+    for places in parts.values():
         chosen = tuple(variables[place] for place in places)
         is_one = not isinstance(value, Tensor | list | tuple) or (
             isinstance(value, Tensor) and value.ndim == 0
         )
         if len(parts) == 1 or is_one:
-            yield site, chosen, value
+            yield chosen, value
         elif isinstance(value, Tensor) and value.shape[-1] == len(variables):
-            yield site, chosen, value[..., places]
+            yield chosen, value[..., places]
         elif not isinstance(value, Tensor) and len(value) == len(variables):
-            yield site, chosen, [value[place] for place in places]
+            yield chosen, [value[place] for place in places]
         else:
             given = list(value.shape) if isinstance(value, Tensor) else len(value)
             raise InputError(

@@ -325,6 +325,13 @@ def laid_open(name: str) -> cm.StructuralCausalModel:
     return cm.compile(*built(name), sites="*")
 
 
+def rows_first(scm: cm.StructuralCausalModel, site: str, tensor: Tensor) -> Tensor:
+    """Return a module's own tensor with the rows first, as the model hands it out."""
+    found = scm[site]
+    assert isinstance(found, cm.Site)
+    return found.rows_first(tensor)
+
+
 # --- forward hooks ------------------------------------------------------------------------------
 
 
