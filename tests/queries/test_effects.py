@@ -262,3 +262,31 @@ def test_an_effect_that_is_none(build: object, says: str) -> None:
     assert callable(build)
     with pytest.raises(cm.InputError, match=says):
         build()
+
+
+def test_an_intervention_on_an_edge_can_be_asked() -> None:
+    model, x = net()
+    scm = cm.compile(model, x)
+    expected = scm.do({("act[3]", "output[0]"): 0.5}).observe()["output"].double().mean(0)
+    found = cm.query(scm, "E[output | do(act[3] -> output[0] = 0.5)]")
+    assert found.mean().tolist() == pytest.approx(expected.tolist(), abs=1e-12)
+    plain = scm.observe()["output"].double().mean(0)
+    assert found.mean()["output[0]"] != plain[0]
+    assert found.mean()["output[1]"] == plain[1]
+    both = cm.query(scm, "E[output | do(act[3] -> output[0] = 0.5, act[1] = 0)]").mean()
+    two = scm.do({("act[3]", "output[0]"): 0.5, "act[1]": 0.0}).observe()["output"].double()
+    assert both.tolist() == pytest.approx(two.mean(0).tolist(), abs=1e-7)
+
+
+def test_one_path_is_a_chain_of_interventions_on_edges() -> None:
+    """Path patching: each step sees the changed value of the step before, and nothing else does."""
+    model, x = net()
+    scm = cm.compile(model, x).do({"input[0]": 0.0})
+    unit = scm.do({("input[0]", "fc1[2]"): 1.0}).observe()["fc1"][:, 2]
+    active = scm.do({("fc1[2]", "act[2]"): unit}).observe()["act"][:, 2]
+    output = scm.do({("act[2]", "output[0]"): active}).observe()["output"][:, 0]
+    expected = (output - scm.observe()["output"][:, 0]).double()
+    path = "input[0] -> fc1[2] -> act[2] -> output[0]"
+    found = cm.query(cm.compile(model, x), f"PSE(output[0] ; input[0] = 0 -> 1 ; {path})").samples
+    assert found is not None
+    torch.testing.assert_close(found[:, 0], expected, rtol=0, atol=1e-6)

@@ -124,3 +124,14 @@ def test_an_unknown_member_or_module_suggests_the_nearest() -> None:
         SCM.with_partition({"a": "axt[0]"})
     with pytest.raises(SelectorError, match="did you mean 'right'"):
         SCM.with_partition(NESTED).resolve("rihgt")
+
+
+def test_edges_between_modules_are_the_edges_between_their_sites() -> None:
+    parts = {"send": ["act[0]", "fc1[3]"], "read": ["act[3]", "output"], "rest": ["act[1]"]}
+    named = SCM.with_partition(parts)
+    found = named.do({("send", "read"): 2.0}).observe()
+    expected = SCM.do({("act[0]", "output"): 2.0, ("fc1[3]", "act[3]"): 2.0}).observe()
+    assert all(torch.equal(found[site], expected[site]) for site in expected)
+    assert torch.equal(found["act"][:, 0], SCM.observe()["act"][:, 0])
+    with pytest.raises(SelectorError, match="rest"):
+        named.do({("read", "rest"): 1.0})
