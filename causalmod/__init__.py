@@ -24,6 +24,9 @@ _PUBLIC = {
     "QueryError": "errors",
     "SelectorError": "errors",
     "Distribution": "queries",
+    "Identification": "queries",
+    "Verification": "queries",
+    "Falsification": "queries",
     "Estimate": "information",
     "Exchange": "exchange",
     "Modularity": "modularity",
@@ -34,13 +37,16 @@ _PUBLIC = {
     "Variable": "variables",
     "compile": "scm",
     "exchange": "exchange",
+    "falsify": "queries",
     "from_functions": "bridges",
+    "identify": "queries",
     "information": "exchange",
     "modularity": "modularity",
     "query": "queries",
     "resample": "interventions",
+    "verify": "queries",
 }
-_MODULES = frozenset({"queries", "zoo"})
+_MODULES = {"queries": "queries", "rules": "queries.rules", "zoo": "zoo"}
 
 __all__ = [
     "CausalmodError",
@@ -50,6 +56,8 @@ __all__ = [
     "Estimate",
     "EstimatorError",
     "Exchange",
+    "Falsification",
+    "Identification",
     "InputError",
     "Interrupted",
     "Modularity",
@@ -62,15 +70,20 @@ __all__ = [
     "Site",
     "StructuralCausalModel",
     "Variable",
+    "Verification",
     "__version__",
     "compile",
     "exchange",
+    "falsify",
     "from_functions",
+    "identify",
     "information",
     "modularity",
     "queries",
     "query",
     "resample",
+    "rules",
+    "verify",
     "zoo",
 ]
 
@@ -90,7 +103,7 @@ def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         value = getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
     elif name in _MODULES:
-        value = import_module(f"{__name__}.{name}")
+        value = import_module(f"{__name__}.{_MODULES[name]}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
@@ -121,7 +134,17 @@ if TYPE_CHECKING:
     from causalmod.interventions import resample
     from causalmod.modularity import Modularity, modularity
     from causalmod.partition import Partition
-    from causalmod.queries import Distribution, query
+    from causalmod.queries import (
+        Distribution,
+        Falsification,
+        Identification,
+        Verification,
+        falsify,
+        identify,
+        query,
+        rules,
+        verify,
+    )
     from causalmod.scm import StructuralCausalModel, compile
     from causalmod.search import SearchBudget
     from causalmod.variables import Site, Variable

@@ -42,14 +42,17 @@ class Asker:
     members: Mapping[str, tuple[str, ...]]
     joint: bool
 
-    def __call__(self, logs: Logs, bins: Bins, draws: int, seed: int, cells: int) -> LoggedAnswer:
-        """Evaluate on logs; see :meth:`Identification.__call__`."""
-        if isinstance(draws, bool) or not isinstance(draws, int) or draws < 0:
-            raise InputError(f"draws is a number of bootstrap resamples, from 0; given {draws!r}")
+    def code(self, logs: Logs, bins: Bins, cells: int) -> Coded:
+        """Read the columns that the estimand and the question name."""
         named = self._nodes(self.question.roles)
         used = {*named}.union(*(c.free for c in conditionals(self.estimand)))
         members = {name: columns for name, columns in self.members.items() if name in used}
-        coded = read_logs(logs, members, bins, self._cuts(), cells)
+        return read_logs(logs, members, bins, self._cuts(), cells)
+
+    def __call__(self, coded: Coded, draws: int, seed: int) -> LoggedAnswer:
+        """Evaluate on logs."""
+        if isinstance(draws, bool) or not isinstance(draws, int) or draws < 0:
+            raise InputError(f"draws is a number of bootstrap resamples, from 0; given {draws!r}")
         arms = [self._arm(coded, coded.counts, values) for _, values in self.question.arms]
         value, missing = self._value(coded, arms), max(arm.missing for arm in arms)
         low = high = None
@@ -220,12 +223,12 @@ class Asker:
         if self.question.kind == "observational information":
             target = len(self.terms[self.question.outcomes[0][0]])
             joint = table.reshape(prod(table.shape[:target]), -1)
-            return _mutual(joint)
+            return mutual_information(joint)
         weight = coded.counts.marginal([n for name in self.question.do for n in self.terms[name]])
         joint = weight.reshape(-1, 1) * table.reshape(weight.size, -1)
-        return _mutual(np.asarray(joint))
+        return mutual_information(np.asarray(joint))
 
-    def _interval(self, coded: Coded, draws: int, seed: int) -> tuple[float, float]:
+    def _interval(self, coded: Coded, draws: int, seed: int) -> tuple[float | None, float | None]:
         import numpy as np
 
         generator = np.random.default_rng(seed)
@@ -235,9 +238,12 @@ class Asker:
             rows = generator.integers(len(codes), size=len(codes))
             again = Counts(coded.counts.names, codes[rows], coded.counts.sizes, coded.counts.cells)
             arms = [self._arm(coded, again, values) for _, values in self.question.arms]
+            if any(arm.missing > NOTHING for arm in arms):
+                continue  # cells that the resample misses would read as 0
             value = self._value(Coded(again, coded.values, coded.columns, coded.edges), arms)
-            if value is not None:
-                found.append(value)
+            found.append(nan if value is None else value)
+        if len(found) < draws / 2:
+            return None, None
         low, high = np.nanquantile(found, [0.025, 0.975])
         return float(low), float(high)
 
@@ -316,7 +322,8 @@ class _Arm:
     lacking: Any = None  # by set and known values: the share that is missing
 
 
-def _mutual(joint: Array) -> float:
+def mutual_information(joint: Array) -> float:
+    """Return the mutual information of a joint table ``[row, column]``, in bits."""
     import numpy as np
 
     split = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)

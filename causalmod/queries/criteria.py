@@ -98,8 +98,8 @@ def adjustment_set(
     graph = diagram.with_hidden()
     graph.remove_edges_from([(x, node) for x in treated for node in on_path])
     allowed = diagram.nodes - forbidden
-    # From the outcome's side: variables near the treatment, in a deterministic network above all its
-    # parents, determine it, and leave no cell with support to compare.
+    # From the outcome's side: variables near the treatment, such as its parents in a network,
+    # determine it, and leave no cell with support to compare.
     found = nx.find_minimal_d_separator(
         graph, wanted, treated, included=known, restricted=set(allowed) | known
     )

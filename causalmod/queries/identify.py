@@ -96,7 +96,12 @@ class Identification:
             raise QueryError(
                 f"{self.query} is not identifiable from {self._logged()}: {self.hedge}"
             )
-        return self._asker(logs, bins, draws, seed, cells)
+        return self._asker(self._asker.code(logs, bins, cells), draws, seed)
+
+    @property
+    def asker(self) -> Asker | None:
+        """What evaluates the estimand."""
+        return self._asker
 
     @property
     def latex(self) -> str | None:

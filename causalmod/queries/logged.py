@@ -21,7 +21,8 @@ class LoggedAnswer:
         query: the question, as text.
         value: the probability, mean, effect or bits that it asks for. None where it asks for a
             table; NaN where the logs lack what it takes, see ``missing``.
-        low, high: 95% interval, from bootstrap resamples of the rows; None without.
+        low, high: 95% interval, from bootstrap resamples of the rows; None without, and where most
+            resamples lack a cell.
         missing: the largest share of an answer that rests on empty cells: combinations of values
             that the logs never hold, so that the estimand is undefined there.
         cells: the empty cells, by conditional probability: what is conditioned on, and its values.

@@ -56,6 +56,18 @@ class Coded:
         found = met.nonzero()[0]
         return int(found[0]) if len(found) else None
 
+    def encode(self, name: str, values: Array) -> Array:
+        """Return the level of each row ``[row, column]``; -1 for values never logged."""
+        import numpy as np
+
+        level = np.full(len(values), -1)
+        for number, stands_for in enumerate(self.values[name]):
+            met = np.ones(len(values), dtype=bool)
+            for place, column in enumerate(self.columns[name]):
+                met &= self._same(column, values[:, place], float(stands_for[place]))
+            level[met] = number
+        return level
+
     def holds(self, name: str, event: Event) -> Array:
         """Tell for which levels of a variable an event holds, in all of its columns."""
         import numpy as np
@@ -80,13 +92,16 @@ class Coded:
         return met
 
     def _is(self, name: str, place: int, value: float) -> Array:
+        return self._same(self.columns[name][place], self.values[name][:, place], value)
+
+    def _same(self, column: str, values: Array, value: float) -> Array:
+        """Tell which values lie in the bin of another, or equal it up to rounding."""
         import numpy as np
 
-        values = self.values[name][:, place]
-        column = self.columns[name][place]
         if column in self.edges:
-            bins = np.searchsorted(self.edges[column], values, side="right")
-            return bins == np.searchsorted(self.edges[column], value, side="right")
+            edges = self.edges[column]
+            bins = np.searchsorted(edges, values, side="right")
+            return bins == np.searchsorted(edges, value, side="right")
         return np.abs(values - value) <= _SAME * max(np.abs(values).max(initial=0.0), abs(value))
 
 
