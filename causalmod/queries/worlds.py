@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -178,6 +178,11 @@ class Worlds:
     def _set(self, treatment: Treatment, made: dict[str, list[Assignment]]) -> None:
         selector = treatment.variable
         variables = self.scm.resolve(selector)
+        if isinstance(treatment.value, Term):
+            for part, blocks in self._as_elsewhere(treatment, treatment.value, variables):
+                index = torch.tensor([variable.index for variable in part])
+                made.setdefault(part[0].site, []).append(Assignment(part[0].site, index, blocks))
+            return
         value = self._plain(treatment, len(variables))
         for part, part_value in by_site(selector, variables, value):
             name = part[0].site
@@ -199,11 +204,37 @@ class Worlds:
                     "or one for each"
                 )
             return torch.tensor([value], dtype=torch.float64)
-        if isinstance(value, Term):
-            if count is None and self._chosen is not None:
-                raise InputError(f"do({treatment}): an edge takes a number here; ask on all rows")
-            return self.read(value.variable, value.world).values
+        if isinstance(value, Term):  # of an edge, since _set takes all others
+            parts = list(self._as_elsewhere(treatment, value, self.scm.resolve(treatment.variable)))
+            if len(parts) > 1 or self._chosen is not None:
+                raise InputError(
+                    f"do({treatment}): an edge takes from another world what is of one site, on all "
+                    "rows"
+                )
+            return parts[0][1]
         return value
+
+    def _as_elsewhere(
+        self, treatment: Treatment, term: Term, variables: tuple[Variable, ...]
+    ) -> Iterator[tuple[tuple[Variable, ...], Tensor]]:
+        """Yield variables, and what they become: ``[row, variable, coordinate]``, site by site."""
+        found = self.read(term.variable, term.world)
+        widths = [self.scm.sites[variable.site].width for variable in variables]
+        if sum(widths) != found.values.shape[1]:
+            raise InputError(
+                f"do({treatment}): {term.name} has {found.values.shape[1]} coordinates and "
+                f"{treatment.variable} {sum(widths)}; they must be as many"
+            )
+        of = dict(zip(variables, found.values.split(widths, dim=1), strict=True))
+        for part, _ in by_site(treatment.variable, variables, None):
+            blocks = torch.stack([of[variable] for variable in part], dim=1)
+            like = self.scm.blocks(part[0].site)
+            if blocks.is_floating_point() and not like.is_floating_point():
+                raise InputError(
+                    f"do({treatment}): {treatment.variable} is {like.dtype} and cannot hold what "
+                    f"{term.name} is, {blocks.dtype}"
+                )
+            yield part, blocks.to(like.dtype)
 
 
 def joined(base: World, subscript: World) -> World:

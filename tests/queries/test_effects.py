@@ -185,8 +185,8 @@ def test_interaction_is_in_neither_part() -> None:
     assert read == {"TE": 1.0, "NDE": 0.0, "NIE": 0.0}
 
 
-def test_the_kidney_of_pearl_and_mackenzie_a_published_mediation() -> None:
-    """Pearl, The causal mediation formula, Prevention Science 13 (2012), section 4.4, table 1.
+def test_the_published_example_of_a_treatment_an_enzyme_and_a_cure() -> None:
+    """Pearl, The causal mediation formula, Prevention Science 13:426 (2012), numerical example.
 
     E[Y|x,m]: .20, .30, .40, .80 for (x,m) = 00, 01, 10, 11; E[M|x]: .40, .75.
     NDE = .32, NIE = .035, TE = .46.
@@ -290,3 +290,52 @@ def test_one_path_is_a_chain_of_interventions_on_edges() -> None:
     found = cm.query(cm.compile(model, x), f"PSE(output[0] ; input[0] = 0 -> 1 ; {path})").samples
     assert found is not None
     torch.testing.assert_close(found[:, 0], expected, rtol=0, atol=1e-6)
+
+
+class Heads(nn.Module):
+    """Two heads that each read all positions, and a readout of the last one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(4, 8)
+        self.attn = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.head = nn.Linear(8, 3)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embed(tokens)
+        x = x + self.attn(x, x, x, need_weights=False)[0]
+        return self.head(x[:, -1])
+
+
+def heads() -> tuple[Heads, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    model = Heads()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    return model.eval(), torch.randint(0, 4, (30, 5), generator=generator)
+
+
+def test_heads_of_many_coordinates_are_mediators() -> None:
+    """What passes one head: the head's output is that of the changed tokens, all else is not."""
+    model, tokens = heads()
+    scm = cm.compile(model, tokens)
+    (site,) = [s for s in scm.sites.values() if s.name == "attn.heads"]
+    assert site.width > 1
+    change = "input[0] = 1 -> 3"
+    old, new = scm.do({"input[0]": 1}), scm.do({"input[0]": 3})
+    for mediators, chosen in (("attn.heads[1]", [1]), ("attn.heads", [0, 1])):
+        mixed = old.observe()["attn.heads"]
+        mixed[:, chosen] = new.observe()["attn.heads"][:, chosen]
+        expected = old.do({"attn.heads": mixed}).observe()["output"] - old.observe()["output"]
+        found = cm.query(scm, f"NIE(output ; {change} ; {mediators})").samples
+        assert found is not None
+        torch.testing.assert_close(found, expected.double(), rtol=0, atol=1e-5)
+    total = cm.query(scm, f"TE(output ; {change})").samples
+    assert total is not None
+    torch.testing.assert_close(total, expected.double(), rtol=0, atol=1e-5)
+    path = "input[0] -> attn.v[1] -> attn.heads[1] -> output[2]"
+    along = cm.query(scm, f"PSE(output[2] ; {change} ; {path})").mean()
+    assert along != 0
+    with pytest.raises(cm.InputError, match="they must be as many"):
+        cm.query(scm, "E[output_{attn.heads[0] = input[0]_{input[1] = 2}}]")
