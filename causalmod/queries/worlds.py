@@ -208,8 +208,8 @@ class Worlds:
             parts = list(self._as_elsewhere(treatment, value, self.scm.resolve(treatment.variable)))
             if len(parts) > 1 or self._chosen is not None:
                 raise InputError(
-                    f"do({treatment}): an edge takes from another world what is of one site, on all "
-                    "rows"
+                    f"do({treatment}): an edge takes from another world what is of one site, on "
+                    "all rows"
                 )
             return parts[0][1]
         return value
