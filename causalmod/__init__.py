@@ -38,12 +38,19 @@ _PUBLIC = {
     "compile": "scm",
     "exchange": "exchange",
     "falsify": "queries",
+    "from_dowhy": "bridges",
     "from_functions": "bridges",
+    "from_pgmpy": "bridges",
     "identify": "queries",
     "information": "exchange",
     "modularity": "modularity",
     "query": "queries",
     "resample": "interventions",
+    "to_dot": "plotting",
+    "to_dowhy": "bridges",
+    "to_frame": "bridges",
+    "to_gml": "bridges",
+    "to_pgmpy": "bridges",
     "verify": "queries",
 }
 _MODULES = {"queries": "queries", "rules": "queries.rules", "zoo": "zoo"}
@@ -75,7 +82,9 @@ __all__ = [
     "compile",
     "exchange",
     "falsify",
+    "from_dowhy",
     "from_functions",
+    "from_pgmpy",
     "identify",
     "information",
     "modularity",
@@ -83,6 +92,11 @@ __all__ = [
     "query",
     "resample",
     "rules",
+    "to_dot",
+    "to_dowhy",
+    "to_frame",
+    "to_gml",
+    "to_pgmpy",
     "verify",
     "zoo",
 ]
@@ -116,7 +130,15 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from causalmod import queries, zoo
-    from causalmod.bridges import from_functions
+    from causalmod.bridges import (
+        from_dowhy,
+        from_functions,
+        from_pgmpy,
+        to_dowhy,
+        to_frame,
+        to_gml,
+        to_pgmpy,
+    )
     from causalmod.errors import (
         CausalmodError,
         CausalmodWarning,
@@ -134,6 +156,7 @@ if TYPE_CHECKING:
     from causalmod.interventions import resample
     from causalmod.modularity import Modularity, modularity
     from causalmod.partition import Partition
+    from causalmod.plotting import to_dot
     from causalmod.queries import (
         Distribution,
         Falsification,
