@@ -39,8 +39,7 @@ sprinkler = cm.from_functions(
         "sprinkler": lambda season, n_sprinkler: n_sprinkler < torch.where(season == 0, 5, 1),
         "rain": lambda season, n_rain: n_rain < torch.where(season == 0, 1, 4),
         "wet": lambda sprinkler, rain, n_wet: (
-            n_wet
-            < torch.where(sprinkler + rain == 0, 0, torch.where(sprinkler * rain == 1, 99, 90))
+            n_wet < 90 * torch.maximum(sprinkler, rain) + 9 * sprinkler * rain
         ),
     }
 )
@@ -147,8 +146,8 @@ reversed_ = cm.query(scm, f"NIE(output[2] ; input[0] = 2 -> 1 ; attn.heads | {as
 assert abs(past.mean() - reversed_.mean() - total.mean()) < 1e-3
 
 # %% [markdown]
-# One step further: a head can pass the change as *what* it moves (its values) or as *where* it looks
-# (its keys). A **path-specific effect** tells the two apart.
+# One step further: a head can pass the change as *what* it moves (its values) or as *where* it
+# looks (its keys). A **path-specific effect** tells the two apart.
 
 # %%
 head = max(share, key=lambda each: share[each])

@@ -246,15 +246,15 @@ class Effect:
 class Information:
     """Bits that one group shares with, or sends to, another.
 
-    ==============================================  ==========================================
-    written                                         kind of :func:`causalmod.information`
-    ==============================================  ==========================================
-    ``I(b ; c)``                                    observational
-    ``I(b ; c | do(b))``                            interventional
+    ================================================  ========================================
+    written                                           kind of :func:`causalmod.information`
+    ================================================  ========================================
+    ``I(b ; c)``                                      observational
+    ``I(b ; c | do(b))``                              interventional
     ``I(b ; c | do(b) ; reference = observational)``  interventional, the letter of the formula
-    ``I(b ; c | do(b), U)``                         conditional; ``U`` is the row of the data
-    ``I(b ; c | do(b), input)``                     the same: an input stands for its row
-    ==============================================  ==========================================
+    ``I(b ; c | do(b), U)``                           conditional; ``U`` is the row of the data
+    ``I(b ; c | do(b), input)``                       the same: an input stands for its row
+    ================================================  ========================================
 
     Attributes:
         source: selectors of the group that is set, or shares.
