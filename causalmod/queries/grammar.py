@@ -67,8 +67,8 @@ def parse(text: str) -> Query:
     Names are selectors (``fc1``, ``fc1[3]``, ``fc1[0:4]``) and names of modules. A name that is not
     made of letters, digits, ``_ . : @``, or that begins with a digit, stands in backticks. A bare
     number is a value, never a name. Values may be numbers, one number per variable (``x = [0,
-    1]``), ``resample(seed)``, or what a variable is in another world (``m = m_{x = 0}``). An edge is
-    written ``do(a -> b = 0.5)``.
+    1]``), ``resample(seed)``, or what a variable is in another world (``m = m_{x = 0}``). An edge
+    is written ``do(a -> b = 0.5)``.
 
     Raises:
         QueryError: the text is no query; the message points at the character.
