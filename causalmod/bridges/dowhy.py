@@ -45,7 +45,9 @@ def to_dowhy(scm: StructuralCausalModel) -> Any:
     for node in graph.nodes:
         held = models.Row(scm.rows) if node == ROW else None
         if held is None:
-            held = models.NetworkMechanism(Mechanism(scm, node))
+            mechanism = Mechanism(scm, node)
+            kind = models.NetworkMechanism if mechanism.parents else models.Constant
+            held = kind(mechanism)
         model.set_causal_mechanism(node, held)
     bars = gcm.config.show_progress_bars
     gcm.config.disable_progress_bars()

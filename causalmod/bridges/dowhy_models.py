@@ -43,6 +43,26 @@ class Row(StochasticModel):
         return Row(self.rows)
 
 
+class Constant(StochasticModel):
+    """A variable without causes: what it is on every row."""
+
+    def __init__(self, mechanism: Mechanism) -> None:
+        self.mechanism = mechanism
+
+    def fit(self, X: Array) -> None:  # noqa: N803  (dowhy's name)
+        """Learn nothing: the value is known."""
+
+    def draw_samples(self, num_samples: int) -> Array:
+        """Return the value ``[sample, 1]``."""
+        import numpy as np
+
+        return self.mechanism(np.zeros((num_samples, 0)))[:, None]
+
+    def clone(self) -> Constant:
+        """Return a copy."""
+        return Constant(self.mechanism)
+
+
 class NetworkMechanism(InvertibleFunctionalCausalModel):
     """The network between a variable and its direct causes; without noise."""
 

@@ -22,7 +22,7 @@ class Mechanism:
     """``child = f(parents)``: the operations of the network between them. It can be pickled.
 
     Args:
-        scm: the model, without interventions.
+        scm: the model.
         name: the variable.
 
     Attributes:
@@ -37,14 +37,19 @@ class Mechanism:
         (variable,) = scm.resolve(name)
         self._place = variable.index
         self._site = scm.sites[variable.site]
+        self._constant: float | None = None
         if self.parents == (ROW,):
             self._column = scm.blocks(variable.site)[:, variable.index, 0]
             return
         if not self.parents:
-            raise InputError(
-                f"{name!r} has no causes: an intervention cut them, or nothing reaches it. Bridge "
-                "the model without interventions"
-            )
+            column = scm.blocks(variable.site)[:, variable.index, 0]
+            if not bool((column == column[0]).all()):
+                raise InputError(
+                    f"{name!r} is set to another value on each row, which its causes do not say; "
+                    "bridge the model without interventions"
+                )
+            self._constant = float(column[0])
+            return
         node_of = {scm.site_at(node): node for node in scm.program.nodes}
         end = node_of[variable.site]
         starts = scm.program.needs(
@@ -63,6 +68,8 @@ class Mechanism:
         """Return the child for each row of parents ``[row, parent]``, as float64 ``[row]``."""
         import numpy as np
 
+        if self._constant is not None:
+            return np.full(len(values), self._constant)
         given = torch.tensor(np.array(values, dtype=float))
         if self.parents == (ROW,):
             rows = given[:, 0].round().long().clamp(0, len(self._column) - 1)

@@ -130,9 +130,11 @@ class _Table:
         sizes = [len(levels[parent]) for parent in mechanism.parents]
         count = prod(sizes)
         _check_size(mechanism.name, sizes, 2, cells)
-        places = np.indices(sizes).reshape(len(sizes), -1)
-        given = [levels[p][i] for p, i in zip(mechanism.parents, places, strict=True)]
-        response = mechanism(np.stack(given, axis=1))  # at each combination of states
+        places = np.indices(sizes).reshape(len(sizes), count)
+        given = np.zeros((count, len(sizes)))
+        for column, parent in enumerate(mechanism.parents):
+            given[:, column] = levels[parent][places[column]]
+        response = mechanism(given)  # at each combination of states
         distinct = _distinct(np.concatenate([response, values]))
         edges = None
         if bins is not None and len(_distinct(values)) > bins:
@@ -148,7 +150,9 @@ class _Table:
             self.levels = np.where(seen > 0, total / np.maximum(seen, 1), middle)
         self.table = np.zeros((len(self.levels), count))
         self.table[state, np.arange(count)] = 1.0
-        cell = np.ravel_multi_index([codes[p] for p in mechanism.parents], sizes)
+        cell = np.zeros(len(values), dtype=int)
+        for parent, size in zip(mechanism.parents, sizes, strict=True):
+            cell = cell * size + codes[parent]
         shown = np.zeros_like(self.table)
         np.add.at(shown, (self.codes, cell), 1.0)
         rows = shown.sum(0)
