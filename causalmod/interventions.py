@@ -162,7 +162,11 @@ def _tensor(selector: str, value: Any) -> Tensor:
     import torch
 
     try:
-        return torch.as_tensor(value).detach()
+        found = torch.as_tensor(value).detach()
+        if found.is_floating_point() and not hasattr(value, "dtype"):
+            # Python's numbers have double precision, whatever torch's default is
+            return torch.as_tensor(value, dtype=torch.float64)
+        return found
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"do({selector!r}): expected a number, a tensor, cm.resample(seed) or a function; "

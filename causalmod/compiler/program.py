@@ -155,7 +155,8 @@ class Program:
         """Sort node names as the network computes them."""
         return sorted(names, key=self._order.__getitem__)
 
-    def _is_row_count(self, name: str) -> bool:
+    def is_row_count(self, name: str) -> bool:
+        """Is a node the number of rows?"""
         value = self.nodes[name].meta.get("val")
         return isinstance(value, torch.SymInt) and value.node.expr in self._symbols
 
@@ -248,7 +249,7 @@ class Program:
         stack = [name for name in wanted if name not in self.constants]
         while stack:
             name = stack.pop()
-            if name in seen or self._is_row_count(name):
+            if name in seen or self.is_row_count(name):
                 continue
             seen.add(name)
             if self.nodes[name].op == "placeholder" or stop(name):
@@ -287,7 +288,7 @@ class Program:
             name = stack.pop()
             if name in needed or name in known or name in self.constants:
                 continue
-            if self._is_row_count(name):
+            if self.is_row_count(name):
                 sizes.add(name)
                 continue
             needed.add(name)

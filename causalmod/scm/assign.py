@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,6 +20,7 @@ from causalmod.interventions import (
     Resample,
     read_value,
 )
+from causalmod.scm.modules import by_site
 from causalmod.variables import Variable
 
 if TYPE_CHECKING:
@@ -53,14 +55,22 @@ def assign(
             on_edges += _on_edges(scm, key, value, rows, seen, strict=strict)
             continue
         selector = _text(key)
-        for variable in scm.resolve(selector):
+        variables = scm.resolve(selector)
+        for variable in variables:
             _once(seen, variable, str(variable), selector)
-        made.append(_assignment(scm, selector, value, rows))
+        for part, held in by_site(selector, variables, value):
+            made.append(_assignment(scm, selector, part, held, rows))
     return made, on_edges
 
 
-def _assignment(scm: StructuralCausalModel, selector: str, value: Any, rows: Tensor) -> Assignment:
-    variables = scm.resolve(selector)
+def _assignment(
+    scm: StructuralCausalModel,
+    selector: str,
+    variables: tuple[Variable, ...],
+    value: Any,
+    rows: Tensor,
+) -> Assignment:
+    """Read a value for some variables of one site."""
     site = scm.sites[variables[0].site]
     index = torch.tensor([variable.index for variable in variables])
     if isinstance(value, Resample):
@@ -97,17 +107,33 @@ def _on_edges(
         )
     sender, receiver = _text(key[0]), _text(key[1])
     label = f"{sender} -> {receiver}"
-    senders = scm.resolve(sender)
-    site, receivers = scm.receiver(receiver)
-    scm.edge_routes.check(senders[0].site, site)
-    for one in senders:
-        for index in receivers:
-            pair = (one, Variable(site, index))
-            _once(seen, pair, f"the edge from {pair[0]} to {pair[1]}", label)
-    index = torch.tensor(receivers)
-    if strict and not _arrives(scm, senders, site, index):
-        raise scm.edge_routes.refusal(senders[0].site, sender, receiver)
-    return [EdgeAssignment(_assignment(scm, sender, value, rows), site, index)]
+    pairs = list(product(by_site(label, scm.resolve(sender), value), _parts(scm, receiver)))
+    made: list[EdgeAssignment] = []
+    for (senders, held), (site, receivers) in pairs:
+        if len(pairs) == 1:
+            scm.edge_routes.check(senders[0].site, site)
+        for one in senders:
+            for index in receivers:
+                pair = (one, Variable(site, index))
+                _once(seen, pair, f"the edge from {pair[0]} to {pair[1]}", label)
+        index = torch.tensor(receivers)
+        reached = site in scm.edge_routes.receivers(senders[0].site)
+        if reached and (not strict or _arrives(scm, senders, site, index)):
+            given = _assignment(scm, sender, senders, held, rows)
+            made.append(EdgeAssignment(given, site, index))
+    if not made:
+        raise scm.edge_routes.refusal(pairs[0][0][0][0].site, sender, receiver)
+    return made
+
+
+def _parts(scm: StructuralCausalModel, receiver: str) -> list[tuple[str, list[int]]]:
+    """Return the sites that a receiver stands in, and its positions in each."""
+    if receiver not in scm.modules:
+        return [scm.receiver(receiver)]
+    found: dict[str, list[int]] = {}
+    for variable in scm.modules[receiver]:
+        found.setdefault(variable.site, []).append(variable.index)
+    return list(found.items())
 
 
 def _arrives(

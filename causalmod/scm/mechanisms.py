@@ -292,7 +292,13 @@ def _compose(patches: Sequence[compiler.Patch]) -> compiler.Patch:
 
 
 def _take(value: Tensor, rows: Tensor, dim: int) -> Tensor:
-    """Select rows, keeping the order of dimensions in memory, on which bits may depend."""
+    """Select rows, keeping the order of dimensions in memory, on which bits may depend.
+
+    All rows in order are the tensor itself: operations and changes leave what they read as it is.
+    """
+    everything = torch.arange(value.shape[dim], device=rows.device)
+    if torch.equal(rows, everything):
+        return value
     rows = rows.to(value.device)
     if value.is_contiguous():
         return value.index_select(dim, rows)

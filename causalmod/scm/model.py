@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from causalmod import compiler, provenance
-from causalmod.errors import InputError, SelectorError, nearest
+from causalmod.errors import InputError
 from causalmod.interventions import (
     Assignment,
     EdgeAssignment,
@@ -23,20 +23,18 @@ from causalmod.interventions import (
 )
 from causalmod.scm.assign import assign
 from causalmod.scm.facts import causal_graph
-from causalmod.scm.mechanisms import Mechanisms
+from causalmod.scm.names import NamedMechanisms
 from causalmod.scm.observations import Observations
 from causalmod.scm.saving import save_model
-from causalmod.scm.sites import Sites
 from causalmod.scm.sweep import Chunk, Reduce, Sweep, stream, sweep
 from causalmod.scm.sweep.asked import Asked
 from causalmod.scm.units import Units, find_units
-from causalmod.variables import Site, Variable, expand, parse
 
 if TYPE_CHECKING:
     import networkx as nx
 
 
-class StructuralCausalModel(Mechanisms):
+class StructuralCausalModel(NamedMechanisms):
     """A network, its data, and the interventions made so far. Made by :func:`compile`.
 
     One exogenous variable ``U`` is uniform over the rows of the data; inputs are ``X = data[U]``;
@@ -58,97 +56,14 @@ class StructuralCausalModel(Mechanisms):
         0.0
     """
 
-    # --- names --------------------------------------------------------------------------------
+    note: str = ""
+    """Where the rows come from, if there is something to say."""
 
-    @cached_property
-    def available(self) -> Sites:
-        """Every tensor of the network that ``compile(..., sites=...)`` can make a site of."""
-        found = compiler.Catalogue(self._program).available
-        return Sites({site.name: site for site in found.values()})
+    sampled: bool = False
+    """Are the rows draws from a known law, rather than all that there is?"""
 
-    @cached_property
-    def variables(self) -> tuple[str, ...]:
-        """Names of all variables, site by site."""
-        return tuple(name for site in self.sites.values() for name in site.variables)
-
-    def __getitem__(self, selector: str) -> Site | Variable | tuple[Variable, ...]:
-        """Return the site or variables that a selector names."""
-        site, indices = self._parse(selector)
-        if indices is None:
-            return self.sites[self._site_name(site, selector)]
-        found = self.resolve(selector)
-        return found[0] if len(found) == 1 else found
-
-    def resolve(self, selectors: str | Variable | Iterable[str | Variable]) -> tuple[Variable, ...]:
-        """Return the variables that one or several selectors name, without repeats.
-
-        Raises:
-            SelectorError: an unknown site or variable; the nearest name is suggested.
-        """
-        found: dict[Variable, None] = {}
-        one = isinstance(selectors, (str, Variable))
-        for each in [selectors] if one else selectors:
-            selector = each.name if isinstance(each, Variable) else each
-            site, _ = self._parse(selector)
-            name = self._site_name(site, selector)
-            counts = {name: self.sites[name].count}
-            found.update(dict.fromkeys(expand(name + selector.strip()[len(site) :], counts)))
-        return tuple(found)
-
-    def _parse(self, selector: str) -> tuple[str, tuple[int | slice, ...] | None]:
-        if isinstance(selector, str) and selector in {*self.sites, *self._aliases}:
-            return selector, None  # a module's name may itself end in brackets
-        return parse(selector)
-
-    @cached_property
-    def _aliases(self) -> dict[str, str]:
-        """Further names of sites → the name in use."""
-        return {alias: site.name for site in self.sites.values() for alias in site.aliases}
-
-    def _site_name(self, name: str, selector: str) -> str:
-        if name in self.sites:
-            return name
-        if name in self._aliases:
-            return self._aliases[name]
-        if f"{name}.heads" in self.sites and selector.strip() != name:
-            return f"{name}.heads"  # an index into an attention counts heads
-        hidden = {name for site in self.available.values() for name in (site.name, *site.aliases)}
-        if name in hidden:
-            raise SelectorError(
-                f"{selector!r}: {name!r} is a tensor of the network but not one of the chosen "
-                f"sites; compile with sites=[..., {name!r}]"
-            )
-        known = [*self.sites, *self._aliases]
-        raise SelectorError(f"unknown site {name!r} in {selector!r}: {nearest(name, known)}")
-
-    def receiver(self, selector: str) -> tuple[str, list[int]]:
-        """Return the site or output that a receiver stands in, and its positions.
-
-        Raises:
-            SelectorError: an unknown name.
-        """
-        names = {alias: s.name for s in self._readouts.values() for alias in (s.name, *s.aliases)}
-        name, indices = (selector, None) if selector in names else parse(selector)
-        if name not in names:
-            found = self.resolve(selector)
-            return found[0].site, [variable.index for variable in found]
-        site = self._readouts[names[name]]
-        whole = site.name if indices is None else site.name + selector.strip()[len(name) :]
-        return site.name, [v.index for v in expand(whole, {site.name: site.count})]
-
-    def receivers(self, selector: str) -> list[str]:
-        """Names of the sites and outputs that some variables reach along an edge.
-
-        An edge leads through tensors that are no sites, and along the residual stream, but through
-        no other site; interventions on edges are made with ``do({(sender, receiver): value})``.
-
-        Example:
-            >>> import torch, causalmod as cm
-            >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
-            >>> cm.compile(net.eval(), torch.eye(2)).receivers("0[1]")
-            ['output']
-        """
-        return self.edge_routes.receivers(self.resolve(selector)[0].site)
+    independent: frozenset[str] = frozenset()
+    """Input sites that are known to be independent of all other inputs."""
 
     # --- the causal verbs ---------------------------------------------------------------------
 
@@ -377,6 +292,8 @@ class StructuralCausalModel(Mechanisms):
         for name in ("edge_routes", "available"):  # these depend on the graph alone
             if name in self.__dict__:
                 new.__dict__[name] = self.__dict__[name]
+        new._modules, new.note = self._modules, self.note
+        new.sampled, new.independent = self.sampled, self.independent
         return new
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -421,4 +338,5 @@ class StructuralCausalModel(Mechanisms):
         count = len(self._assignments) + len(self._on_edges)
         made = f", {count} interventions" if count else ""
         sizes = ", ".join(f"{name}: {site.count}" for name, site in self.sites.items())
-        return f"StructuralCausalModel({self.rows} rows; {sizes}{made})"
+        note = f"; {self.note}" if self.note else ""
+        return f"StructuralCausalModel({self.rows} rows; {sizes}{made}{note})"
