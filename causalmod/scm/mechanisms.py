@@ -81,9 +81,9 @@ class Mechanisms:
         missing = [node for node in dict.fromkeys(nodes) if node not in self._recorded]
         if missing:
             known = {**self._data, **self._recorded}
-            seen = [v for v in self._views(None) if v.route.receiver not in self._recorded]
+            seen = [v for v in self.views_of(None) if v.route.receiver not in self._recorded]
             ends = self._program.needs(missing, known.__contains__, [view.route for view in seen])
-            made = {n: p for n, p in self._patches(None).items() if n not in self._recorded}
+            made = {n: p for n, p in self.patches_of(None).items() if n not in self._recorded}
             start = {node: known[node] for node in ends}
             self._recorded.update(self._program.run(start, missing, made, seen, rows=self.rows))
 
@@ -157,10 +157,10 @@ class Mechanisms:
                 held[(free or {}).get(name, [])] = False
                 if self._nodes[name] in moved and bool(held.any()):
                     steps.setdefault(self._nodes[name], []).insert(0, self._clamp(name, held))
-        for node, patch in self._patches(rows).items():
+        for node, patch in self.patches_of(rows).items():
             if node in moved:
                 steps.setdefault(node, []).insert(0, patch)
-        seen = [view for view in self._views(rows, on_edges) if view.route.receiver in moved]
+        seen = [view for view in self.views_of(rows, on_edges) if view.route.receiver in moved]
         routes = [view.route for view in seen]
         targets = [self._nodes[name] for name in wanted]
         program = self._program
@@ -175,11 +175,21 @@ class Mechanisms:
         """Run the whole network on data rows: site or readout → blocks, one run per row."""
         data = {node: value[rows] for node, value in self._data.items()}
         targets = list(self._nodes.values())
-        seen = self._views(rows)
-        values = self._program.run(data, targets, self._patches(rows), seen, rows=len(rows))
+        seen = self.views_of(rows)
+        values = self._program.run(data, targets, self.patches_of(rows), seen, rows=len(rows))
         return {name: self.site(name).split(values[node]) for name, node in self._nodes.items()}
 
-    def _patches(self, rows: Tensor | None) -> dict[str, compiler.Patch]:
+    @property
+    def assignments(self) -> tuple[Assignment, ...]:
+        """The interventions on variables made so far."""
+        return self._assignments
+
+    def patches_of(self, rows: Tensor | None) -> dict[str, compiler.Patch]:
+        """Return node → what the interventions made so far make of its value.
+
+        Args:
+            rows: which data row each run is on; None for all rows in order.
+        """
         by_site: dict[str, list[Assignment]] = {}
         for made in self._assignments:
             by_site.setdefault(made.site, []).append(made)
@@ -193,9 +203,15 @@ class Mechanisms:
         """The edges on which an intervention can be made."""
         return Edges(self._program, self._nodes, compiler.stream(self._program))
 
-    def _views(
+    def views_of(
         self, rows: Tensor | None, more: Sequence[EdgeAssignment] = ()
     ) -> list[compiler.View]:
+        """Return what the receivers of interventions on edges see.
+
+        Args:
+            rows: which data row each run is on; None for all rows in order.
+            more: further interventions, whose values have one row per run.
+        """
         made = [on_rows(each, rows) for each in self._on_edges]
         if not made and not more:
             return []
