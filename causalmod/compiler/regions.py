@@ -35,11 +35,11 @@ def open_regions(module: fx.GraphModule) -> None:
                 "of the forward"
             )
         open_regions(inner)
-        given = node.args[node.args.index(held[0]) + 1 :]
+        given: Any = node.args[node.args.index(held[0]) + 1 :]
         starts = [each for each in inner.graph.nodes if each.op == "placeholder"]
         copied: dict[fx.Node, Any] = dict(zip(starts, given, strict=True))
         with graph.inserting_before(node):
-            results = graph.graph_copy(inner.graph, copied)
+            results: Any = graph.graph_copy(inner.graph, copied)
         for user in list(node.users):  # a region returns a tuple
             user.replace_all_uses_with(results[user.args[1]])
             graph.erase_node(user)
