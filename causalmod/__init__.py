@@ -34,6 +34,7 @@ _PUBLIC = {
     "compile": "scm",
     "exchange": "exchange",
     "information": "exchange",
+    "load": "scm",
     "mean": "interventions",
     "modularity": "modularity",
     "resample": "interventions",
@@ -63,6 +64,7 @@ __all__ = [
     "compile",
     "exchange",
     "information",
+    "load",
     "mean",
     "modularity",
     "resample",
@@ -114,6 +116,6 @@ if TYPE_CHECKING:
     from causalmod.interventions import mean, resample
     from causalmod.modularity import Modularity, modularity
     from causalmod.partition import Partition
-    from causalmod.scm import StructuralCausalModel, Sweep, compile
+    from causalmod.scm import StructuralCausalModel, Sweep, compile, load
     from causalmod.search import SearchBudget
     from causalmod.variables import Site, Variable

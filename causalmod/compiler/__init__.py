@@ -6,6 +6,7 @@ from causalmod.compiler.inputs import Data, Inputs, bad_rows, check_model, first
 from causalmod.compiler.lineage import Lineage
 from causalmod.compiler.linear_readers import LinearReaders, Update
 from causalmod.compiler.program import Patch, Program, Route, View
+from causalmod.compiler.pt2 import FileNetwork, as_network, read_network
 from causalmod.compiler.refusal import describe
 from causalmod.compiler.roles import stream
 from causalmod.compiler.routes import find_route
@@ -18,6 +19,7 @@ __all__ = [
     "Catalogue",
     "Choice",
     "Data",
+    "FileNetwork",
     "Grain",
     "Grains",
     "Inputs",
@@ -29,6 +31,7 @@ __all__ = [
     "Trace",
     "Update",
     "View",
+    "as_network",
     "bad_rows",
     "check_model",
     "describe",
@@ -37,6 +40,7 @@ __all__ = [
     "first_run",
     "influences",
     "read_inputs",
+    "read_network",
     "representatives",
     "stream",
     "trace",

@@ -121,6 +121,11 @@ def _marker() -> tuple[Callable[[Tensor, str], Tensor], torch.library.Library]:
     return torch.ops.causalmod.site.default, library  # the definition lives as long as the library
 
 
+def site_marker() -> Callable[[Tensor, str], Tensor]:
+    """Return the operation that carries a name through the exporter: ``(tensor, name)``."""
+    return _marker()[0]
+
+
 @contextlib.contextmanager
 def _marked(model: nn.Module, hooks: set[str]) -> Iterator[None]:
     """Pass the output of every module through the marker while the context is open."""

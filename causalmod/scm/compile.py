@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 
+import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
@@ -15,7 +17,7 @@ from causalmod.variables import Site
 
 
 def compile(
-    model: nn.Module,
+    model: nn.Module | str | os.PathLike[str] | torch.export.ExportedProgram,
     inputs: compiler.Inputs,
     sites: compiler.Choice | None = None,
     variables: compiler.Grains = "unit",
@@ -23,7 +25,9 @@ def compile(
     """Compile a trained network and data into a structural causal model.
 
     Args:
-        model: the network, in eval mode. Its parameters are copied; the model is left as it is.
+        model: the network, in eval mode. Its parameters are copied; the model is left as it is. Or
+            the path of a .pt2 file of ``torch.export.save``, which is read so that it cannot run
+            code (see :func:`causalmod.load`); or the exported program itself.
         inputs: a tensor, a tuple of tensors (positional) or a dict (keyword); dimension 0 is rows.
             They are copied too.
         sites: the tensors that become variables: names, globs (``"h.*.attn.heads"``), or a function
@@ -54,8 +58,10 @@ def compile(
         >>> torch.equal(scm.observe()["output"], net(torch.eye(2)))
         True
     """
-    compiler.check_model(model)
+    model = compiler.check_model(compiler.as_network(model, inputs))
     data = compiler.read_inputs(model, inputs)
+    if isinstance(model, compiler.FileNetwork):
+        model.check(data)
     result = compiler.first_run(model, data)
     expected = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
     checks.outputs(expected, data.rows, type(result).__name__)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -23,6 +25,7 @@ from causalmod.scm.assign import assign
 from causalmod.scm.facts import causal_graph
 from causalmod.scm.mechanisms import Mechanisms
 from causalmod.scm.observations import Observations
+from causalmod.scm.saving import save_model
 from causalmod.scm.sites import Sites
 from causalmod.scm.sweep import Chunk, Reduce, Sweep, stream, sweep
 from causalmod.scm.sweep.asked import Asked
@@ -376,12 +379,41 @@ class StructuralCausalModel(Mechanisms):
                 new.__dict__[name] = self.__dict__[name]
         return new
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model with its data and interventions to one file; see :func:`load`.
+
+        The file has no pickles in it. An earlier file is replaced once the new one is complete, so
+        an interruption leaves it whole.
+
+        Returns:
+            Path: the file.
+
+        Raises:
+            InputError: an intervention is a function, which no file can hold.
+            CompileError: the network calls an operator that a file may not call.
+            OutputError: the file cannot be written there.
+        """
+        return save_model(self, path)
+
+    def state(self) -> dict[str, Any]:
+        """Return what the model is made of: the arguments that make it again."""
+        return {
+            "program": self._program,
+            "data": self._data,
+            "sites": dict(self.sites),
+            "nodes": self._nodes,
+            "readouts": self._readouts,
+            "assignments": self._assignments,
+            "on_edges": self._on_edges,
+        }
+
     def provenance(self, seed: int | None, seconds: float) -> provenance.Provenance:
         """Describe where a result computed on this model comes from."""
-        return provenance.Provenance(seed, *self._digests, seconds, provenance.versions())
+        return provenance.Provenance(seed, *self.digests, seconds, provenance.versions())
 
     @cached_property
-    def _digests(self) -> tuple[str, str]:
+    def digests(self) -> tuple[str, str]:
+        """SHA-256 of the network (graph and parameters) and of the data."""
         model = provenance.digest(self._program.held(), str(self._program.trace.graph))
         return model, provenance.digest(self._data.items())
 
