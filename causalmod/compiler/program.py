@@ -80,7 +80,9 @@ class Program:
         self.nodes: dict[str, fx.Node] = {node.name: node for node in trace.graph.nodes}
         self._order = {name: place for place, name in enumerate(self.nodes)}
         self._symbols = {self.nodes[n].meta["val"].shape[0].node.expr for n in _used_inputs(self)}
-        self.rows = find_rows(trace.graph, self._symbols)
+        # What depends on the number of rows alone (arange, say) is computed anew for any rows.
+        found = find_rows(trace.graph, self._symbols)
+        self.rows = {name: rows for name, rows in found.items() if name in self.informed}
         self.rows_at = {name: rows.dim for name, rows in self.rows.items() if rows.parts == 1}
         self._runners: dict[str, Run] = {}
         self._plans: dict[tuple[Any, ...], tuple[list[Step], tuple[str, ...]]] = {}

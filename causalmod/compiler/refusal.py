@@ -54,7 +54,8 @@ def refusal(model: nn.Module, error: Exception) -> CompileError:
             "tuples, lists, dicts or dataclasses of them (a cache: switch it off, such as by "
             "model.config.use_cache = False)"
         )
-    operation = _operation_of(error)
+    custom = re.search(r"CustomOpDef\(([^)]+)\)", text)
+    operation = custom[1] if custom else _operation_of(error)
     if operation:
         return CompileError(
             f"{name} uses the operation {operation}{inside}{where}, which cannot be traced: its "

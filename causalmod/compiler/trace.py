@@ -19,11 +19,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils import _pytree as pytree
 
 from causalmod.compiler.inputs import Data
 from causalmod.compiler.ops import is_rename, op_name
 from causalmod.compiler.refusal import refusal, refuse_random
+from causalmod.compiler.regions import open_regions
 from causalmod.compiler.running import plain_mode, plain_result, replace_tensors
 from causalmod.errors import CompileError
 
@@ -178,6 +180,11 @@ def _read(program: Any, labels: tuple[str, ...], hooks: frozenset[str]) -> Trace
             )
         held = program.state_dict if spec.target in program.state_dict else program.constants
         given = held[spec.target]
+        if isinstance(given, FakeTensor) or any(isinstance(n, torch.SymInt) for n in given.shape):
+            raise CompileError(
+                f"the network computes a tensor without values while it is traced ({spec.target}), "
+                "as by torch.func.grad; write the derivative out, or take it out of the forward"
+            )
         if id(given) not in copies:  # tied weights stay one tensor
             copies[id(given)] = given.detach().clone()
         constants[name] = copies[id(given)]
@@ -186,7 +193,7 @@ def _read(program: Any, labels: tuple[str, ...], hooks: frozenset[str]) -> Trace
         if given.requires_grad:
             trainable.add(name)
     _check_stateless(signature, program.range_constraints)
-    _check_regions(graph)
+    open_regions(program.graph_module)
     outputs = _outputs(program)
     for node in list(graph.nodes):  # checks that the exporter adds; they read tensors but give none
         if node.op == "call_function" and op_name(node).startswith(("_assert", "sym_constrain")):
@@ -222,17 +229,6 @@ def _check_stateless(signature: Any, ranges: Any) -> None:
                 f"the forward does something else on {bound} rows; a structural causal model is "
                 "replayed on any number of them: remove the test on x.shape[0]"
             )
-
-
-def _check_regions(graph: fx.Graph) -> None:
-    """Refuse operations that hold a graph of their own."""
-    held = next((node for node in graph.nodes if node.op == "get_attr"), None)
-    if held is not None:
-        kind = next((op_name(user) for user in held.users), "a region")
-        raise CompileError(
-            f"the forward holds a region with settings of its own ({kind}), such as torch.autocast "
-            "or torch.cond, which cannot be replayed step by step; take it out of the forward"
-        )
 
 
 def _outputs(program: Any) -> list[tuple[str, fx.Node]]:

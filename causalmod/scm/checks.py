@@ -33,6 +33,11 @@ def outputs(found: list[Tensor], rows: int, kind: str) -> None:
     for output in found:
         if output.is_complex():
             raise CompileError("an output of the model is complex; return torch.view_as_real(...)")
+        if output.is_meta:
+            raise CompileError(
+                "an output of the model is on the meta device, which holds no values; give a model "
+                "that holds its weights"
+            )
         if rows not in output.shape:
             raise CompileError(
                 f"an output of the model has shape {tuple(output.shape)} for {rows} rows of data; "
@@ -42,17 +47,31 @@ def outputs(found: list[Tensor], rows: int, kind: str) -> None:
 
 
 def not_finite(scm: StructuralCausalModel) -> dict[str, str]:
-    """Return site → why its activations are of no use, for those that are NaN or infinite."""
-    found: dict[str, str] = {}
-    for name in dict.fromkeys((*scm.sites, *scm.outputs)):
-        values = scm.blocks(name)
-        if values.is_floating_point() and not torch.isfinite(values).all():
-            bad = compiler.bad_rows(values)
-            found[name] = (
-                f"the activations of site {name!r} are NaN or infinite on {len(bad)} of {scm.rows} "
-                f"rows, first on row {bad[0]}; check the weights before it and those rows"
-            )
-    return found
+    """Run the traced network, and say of each site that is NaN or infinite on how many rows it is.
+
+    Raises:
+        CompileError: an operation does not run on its own.
+    """
+    try:
+        names = dict.fromkeys((*scm.sites, *scm.outputs))
+        bad = {name: _bad_rows(scm.blocks(name)) for name in names}
+    except Exception as error:  # whatever an operation may raise
+        first = (str(error).strip().splitlines() or [""])[0]
+        raise CompileError(
+            f"the network could be traced, but not be replayed: {type(error).__name__}: {first}"
+        ) from error
+    return {
+        name: f"the activations of site {name!r} are NaN or infinite on {len(rows)} of {scm.rows} "
+        f"rows, first on row {rows[0]}; check the weights before it and those rows"
+        for name, rows in bad.items()
+        if rows
+    }
+
+
+def _bad_rows(values: Tensor) -> list[int]:
+    if not values.is_floating_point() or bool(torch.isfinite(values).all()):
+        return []
+    return compiler.bad_rows(values)
 
 
 def replay(scm: StructuralCausalModel, expected: list[Tensor]) -> None:

@@ -98,6 +98,11 @@ def _assemble(
     chosen: Mapping[str, Site],
 ) -> StructuralCausalModel:
     outputs = program.trace.outputs
+    alone = [label for label, node in outputs.items() if node not in program.informed]
+    if alone:
+        raise CompileError(
+            f"{alone[0]!r} does not depend on the inputs; leave it out of what the network returns"
+        )
     unread = [label for label, node in outputs.items() if node not in program.rows_at]
     if unread:
         raise CompileError(

@@ -126,6 +126,32 @@ def first_in_place() -> tuple[nn.Module, Inputs]:
 
 
 @network
+def writes_to_its_input() -> tuple[nn.Module, Inputs]:
+    def run(net: Any, x: Tensor) -> Tensor:
+        before = net.fc1(x)
+        x[:, 0] = 0.5
+        x.relu_()
+        return net.fc2(torch.tanh(before + net.fc1(x)))
+
+    return Net(run, fc1=nn.Linear(3, 4), fc2=nn.Linear(4, 2)), rows(3)
+
+
+@network
+def regions() -> tuple[nn.Module, Inputs]:
+    """Contexts that change no value."""
+
+    def run(net: Any, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            hidden = net.act(net.fc1(x))
+            with torch.enable_grad():
+                hidden = net.fc2(hidden) * 2
+            both = hidden, hidden + 1
+        return net.act(both[0]) * both[1]
+
+    return Net(run, fc1=nn.Linear(3, 4), act=nn.Tanh(), fc2=nn.Linear(4, 2)), rows(3)
+
+
+@network
 def residual() -> tuple[nn.Module, Inputs]:
     def run(net: Any, x: Tensor) -> Tensor:
         hidden = net.embed(x)

@@ -46,6 +46,12 @@ def gru() -> tuple[nn.Module, Inputs]:
 
 
 @network
+def bare_gru() -> tuple[nn.Module, Inputs]:
+    """The module alone: in its second output, rows are dimension 1."""
+    return nn.GRU(2, 3, 2, batch_first=True), rows(3, 2)
+
+
+@network
 def gru_cells() -> tuple[nn.Module, Inputs]:
     """Two cells in a loop, the second reads the first; every step is an output."""
 
@@ -59,6 +65,37 @@ def gru_cells() -> tuple[nn.Module, Inputs]:
         return torch.stack(steps, dim=1)
 
     return Net(run, low=nn.GRUCell(2, 3), high=nn.RNNCell(3, 3), out=nn.Linear(3, 1)), rows(3, 2)
+
+
+class CausalAttention(nn.Module):
+    """Attention written out, where what lies ahead is set to minus infinity, as in minGPT."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.c_attn, self.c_proj = nn.Linear(4, 12), nn.Linear(4, 4)
+        self.register_buffer("ahead", torch.ones(5, 5).triu(1).bool())
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, steps, width = x.shape
+        parts = self.c_attn(x).split(width, dim=2)
+        q, k, v = (each.view(batch, steps, 2, 2).transpose(1, 2) for each in parts)
+        scores = (q @ k.transpose(-2, -1)) / 2**0.5
+        scores = scores.masked_fill(self.get_buffer("ahead")[:steps, :steps], float("-inf"))
+        heads = F.softmax(scores, dim=-1) @ v
+        return self.c_proj(heads.transpose(1, 2).reshape(batch, steps, width))
+
+
+@network
+def causal_attention() -> tuple[nn.Module, Inputs]:
+    def run(net: Any, x: Tensor) -> Tensor:
+        hidden = net.wte(x) + net.wpe(torch.arange(x.shape[1]))
+        hidden = hidden + net.attn(net.ln(hidden))
+        return net.head(hidden)
+
+    return Net(
+        run, wte=nn.Embedding(7, 4), wpe=nn.Embedding(5, 4), ln=nn.LayerNorm(4),
+        attn=CausalAttention(), head=nn.Linear(4, 7),
+    ), torch.arange(24).reshape(6, 4) * 5 % 7  # fmt: skip
 
 
 def encoder(norm_first: bool, batch_first: bool, activation: str = "relu") -> nn.Module:
