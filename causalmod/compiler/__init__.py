@@ -4,6 +4,7 @@ from causalmod.compiler.catalogue import Catalogue
 from causalmod.compiler.grains import Grain, Grains
 from causalmod.compiler.inputs import Data, Inputs, bad_rows, check_model, first_run, read_inputs
 from causalmod.compiler.lineage import Lineage
+from causalmod.compiler.linear_readers import LinearReaders, Update
 from causalmod.compiler.program import Patch, Program, Route, View
 from causalmod.compiler.pt2 import FileNetwork, as_network, read_network
 from causalmod.compiler.roles import stream
@@ -22,10 +23,12 @@ __all__ = [
     "Grains",
     "Inputs",
     "Lineage",
+    "LinearReaders",
     "Patch",
     "Program",
     "Route",
     "Trace",
+    "Update",
     "View",
     "as_network",
     "bad_rows",

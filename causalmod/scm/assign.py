@@ -15,6 +15,7 @@ from causalmod.interventions import (
     Assignment,
     EdgeAssignment,
     Interventions,
+    Mean,
     Resample,
     read_value,
 )
@@ -63,9 +64,20 @@ def _assignment(scm: StructuralCausalModel, selector: str, value: Any, rows: Ten
     index = torch.tensor([variable.index for variable in variables])
     if isinstance(value, Resample):
         new: Any = _resampled(scm, variables, value)[rows]
+    elif isinstance(value, Mean):
+        new = _mean(selector, scm.blocks(site.name)[:, index])
     else:
         new = read_value(selector, site, index, value, scm.blocks(site.name), len(rows))
     return Assignment(site.name, index, new)
+
+
+def _mean(selector: str, blocks: Tensor) -> Tensor:
+    if not blocks.is_floating_point():
+        raise InputError(
+            f"do({selector!r}): cm.mean() needs a site of floating-point numbers; this one is "
+            f"{blocks.dtype}"
+        )
+    return blocks.mean(0, keepdim=True)
 
 
 def _on_edges(
