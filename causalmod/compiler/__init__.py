@@ -7,6 +7,7 @@ from causalmod.compiler.lineage import Lineage
 from causalmod.compiler.linear_readers import LinearReaders, Update
 from causalmod.compiler.program import Patch, Program, Route, View
 from causalmod.compiler.pt2 import FileNetwork, as_network, read_network
+from causalmod.compiler.refusal import describe
 from causalmod.compiler.roles import stream
 from causalmod.compiler.routes import find_route
 from causalmod.compiler.sites import Choice
@@ -33,6 +34,7 @@ __all__ = [
     "as_network",
     "bad_rows",
     "check_model",
+    "describe",
     "direct_edges",
     "find_route",
     "first_run",

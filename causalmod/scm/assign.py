@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def assign(
-    scm: StructuralCausalModel, interventions: Interventions, rows: Tensor
+    scm: StructuralCausalModel, interventions: Interventions, rows: Tensor, strict: bool = True
 ) -> tuple[list[Assignment], list[EdgeAssignment]]:
     """Resolve interventions on variables and on edges.
 
@@ -34,6 +34,7 @@ def assign(
         scm: the model.
         interventions: selector, or (sender, receiver) → value.
         rows: numbers of the data rows that a value per row is given for.
+        strict: refuse an edge between sites that are joined when these very variables are not.
 
     Raises:
         SelectorError: an unknown name, or an edge that there is not.
@@ -49,7 +50,7 @@ def assign(
     seen: dict[Variable | tuple[Variable, Variable], str] = {}
     for key, value in interventions.items():
         if isinstance(key, tuple):
-            on_edges += _on_edges(scm, key, value, rows, seen)
+            on_edges += _on_edges(scm, key, value, rows, seen, strict=strict)
             continue
         selector = _text(key)
         for variable in scm.resolve(selector):
@@ -86,6 +87,8 @@ def _on_edges(
     value: Any,
     rows: Tensor,
     seen: dict[Any, str],
+    *,
+    strict: bool,
 ) -> list[EdgeAssignment]:
     if len(key) != 2:
         raise SelectorError(
@@ -102,7 +105,7 @@ def _on_edges(
             pair = (one, Variable(site, index))
             _once(seen, pair, f"the edge from {pair[0]} to {pair[1]}", label)
     index = torch.tensor(receivers)
-    if not _arrives(scm, senders, site, index):
+    if strict and not _arrives(scm, senders, site, index):
         raise scm.edge_routes.refusal(senders[0].site, sender, receiver)
     return [EdgeAssignment(_assignment(scm, sender, value, rows), site, index)]
 

@@ -71,6 +71,7 @@ def _read_one(scm: StructuralCausalModel, each: Any, value: Value) -> list[tuple
         return [(name, lambda: Job(name, *made))]
     if _is_edge(each):
         sender, receiver = (_text(part) for part in each)
+        _resolve(scm, {(sender, receiver): value})
         return [
             (f"{one} -> {receiver}", _maker(scm, (one.name, receiver), value))
             for one in scm.resolve(sender)
@@ -119,13 +120,13 @@ def _constant(variable: Variable, like: Assignment) -> Make:
 
 def _maker(scm: StructuralCausalModel, key: str | Edge, value: Value) -> Make:
     name = key if isinstance(key, str) else f"{key[0]} -> {key[1]}"
-    return lambda: Job(name, *_resolve(scm, {key: value}))
+    return lambda: Job(name, *_resolve(scm, {key: value}, strict=False))
 
 
 def _resolve(
-    scm: StructuralCausalModel, mapping: Any
+    scm: StructuralCausalModel, mapping: Any, strict: bool = True
 ) -> tuple[tuple[Assignment, ...], tuple[EdgeAssignment, ...]]:
-    made, on_edges = assign(scm, mapping, torch.arange(scm.rows))
+    made, on_edges = assign(scm, mapping, torch.arange(scm.rows), strict)
     if len(made) == 1 and not on_edges and callable(made[0].value):
         # Nothing lies before it that could change, so its natural value is the recorded one.
         natural = scm.blocks(made[0].site)[:, made[0].index]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from causalmod.scm.model import StructuralCausalModel
 
 _CACHE = 2**20  # bytes of the largest tensor in a block
-_WORTH_SKIPPING = 0.85  # share of rows that change above which all are run
+_WORTH_SKIPPING = 0.6  # share of rows that change above which all are run
 
 
 @dataclass(frozen=True)
