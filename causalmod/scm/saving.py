@@ -171,6 +171,11 @@ def load(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> An
         same device and version of torch, the same bits. Or the network in the ``.pt2`` file, a
         ``torch.nn.Module`` for :func:`compile`.
 
+    A ``.pt2`` file does not say which tensor a module returned; sites are named by the modules that
+    its operations stand in, which gives the names of the network itself, but for three: an
+    ``nn.Identity`` leaves no trace, a module that returns several tensors gives its name to the
+    last, and the inputs of ``*more`` are ``more_0``, ``more_1``, ....
+
     The loader of torch runs what a ``.pt2`` file tells it to. This one reads the file itself and
     refuses pickles, script objects, machine code, operators that are not on a list of pure ones,
     sizes that are more than arithmetic, members with odd names, and sizes that do not fit the
