@@ -40,6 +40,8 @@ class Writer:
 
     def __init__(self) -> None:
         self.tensors: dict[str, Tensor] = {}
+        self._by_start: dict[tuple[Any, ...], list[str]] = {}
+        self._places: set[int] = set()
 
     def write(self, value: Any) -> Any:
         """Return the form of a value in JSON.
@@ -67,10 +69,23 @@ class Writer:
         """Put a tensor aside, and return its key, its strides and whether it is complex."""
         plain = tensor.detach().to("cpu")
         held = torch.view_as_real(plain.resolve_conj()) if plain.is_complex() else plain
+        dense = torch.empty_like(plain, device="meta")  # the same order of dimensions, no gaps
+        return [self._key(held.contiguous()), list(dense.stride()), plain.is_complex()]
+
+    def _key(self, held: Tensor) -> str:
+        """Return the key of a tensor; equal ones, such as tied weights, are kept once."""
+        start = tuple(held.reshape(-1)[:16].tolist())
+        alike = self._by_start.setdefault((held.dtype, tuple(held.shape), start), [])
+        for key in alike:
+            if torch.equal(self.tensors[key], held):
+                return key
         key = f"t{len(self.tensors)}"
-        self.tensors[key] = held.contiguous().clone() if held is plain else held.clone()
-        dense = plain.clone()  # keeps the order of dimensions in memory, and no gaps
-        return [key, list(dense.stride()), plain.is_complex()]
+        storage = held.untyped_storage()
+        shared = storage.data_ptr() in self._places or storage.nbytes() != held.nbytes
+        self.tensors[key] = held.clone() if shared else held
+        self._places.add(storage.data_ptr())
+        alike.append(key)
+        return key
 
 
 class Reader:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from causalmod import compiler
+from causalmod import compiler, provenance
 from causalmod.interventions import Assignment, EdgeAssignment, chain
 from causalmod.scm import facts
 from causalmod.scm.sites import Sites
@@ -115,6 +116,30 @@ class Mechanisms:
         changed |= {self._nodes[each.receiver] for each in self._on_edges[len(before._on_edges) :]}
         changed |= {n for node in changed for n in self._program.descendants(node)}
         self._recorded = {n: v for n, v in before._recorded.items() if n not in changed}
+
+    # --- where it comes from ---------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return what the model is made of: the arguments that make it again."""
+        return {
+            "program": self._program,
+            "data": self._data,
+            "sites": dict(self.sites),
+            "nodes": self._nodes,
+            "readouts": self._readouts,
+            "assignments": self._assignments,
+            "on_edges": self._on_edges,
+        }
+
+    def provenance(self, seed: int | None, seconds: float) -> provenance.Provenance:
+        """Describe where a result computed on this model comes from."""
+        return provenance.Provenance(seed, *self.digests, seconds, provenance.versions())
+
+    @cached_property
+    def digests(self) -> tuple[str, str]:
+        """SHA-256 of the network (graph and parameters) and of the data."""
+        model = provenance.digest(self._program.held(), str(self._program.trace.graph))
+        return model, provenance.digest(self._data.items())
 
     # --- replay ---------------------------------------------------------------------------------
 

@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from causalmod import compiler, provenance
+from causalmod import compiler
 from causalmod.errors import InputError
 from causalmod.interventions import (
     Assignment,
@@ -299,11 +299,7 @@ class StructuralCausalModel(NamedMechanisms):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model with its data and interventions to one file; see :func:`load`.
 
-        The file has no pickles in it. An earlier file is replaced once the new one is complete, so
-        an interruption leaves it whole.
-
-        Returns:
-            Path: the file.
+        The file has no pickles in it. An earlier one is replaced once the new one is complete.
 
         Raises:
             InputError: an intervention is a function, which no file can hold.
@@ -311,28 +307,6 @@ class StructuralCausalModel(NamedMechanisms):
             OutputError: the file cannot be written there.
         """
         return save_model(self, path)
-
-    def state(self) -> dict[str, Any]:
-        """Return what the model is made of: the arguments that make it again."""
-        return {
-            "program": self._program,
-            "data": self._data,
-            "sites": dict(self.sites),
-            "nodes": self._nodes,
-            "readouts": self._readouts,
-            "assignments": self._assignments,
-            "on_edges": self._on_edges,
-        }
-
-    def provenance(self, seed: int | None, seconds: float) -> provenance.Provenance:
-        """Describe where a result computed on this model comes from."""
-        return provenance.Provenance(seed, *self.digests, seconds, provenance.versions())
-
-    @cached_property
-    def digests(self) -> tuple[str, str]:
-        """SHA-256 of the network (graph and parameters) and of the data."""
-        model = provenance.digest(self._program.held(), str(self._program.trace.graph))
-        return model, provenance.digest(self._data.items())
 
     def __repr__(self) -> str:
         count = len(self._assignments) + len(self._on_edges)

@@ -16,10 +16,12 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from causalmod import compiler, provenance
 from causalmod.compiler.plain import Reader, UnwritableError, Writer
@@ -59,8 +61,6 @@ def save_model(scm: StructuralCausalModel, path: str | os.PathLike[str]) -> Path
         CompileError: the network calls an operator that a file may not call.
         OutputError: the file cannot be written there.
     """
-    from safetensors.torch import save
-
     target = Path(path).absolute()
     if not target.parent.is_dir() or target.is_dir():
         raise OutputError(
@@ -73,10 +73,7 @@ def save_model(scm: StructuralCausalModel, path: str | os.PathLike[str]) -> Path
         "versions": provenance.versions(),
         **_describe(scm, writer),
     }
-    whole = bytearray(save(writer.tensors, {"causalmod": json.dumps(content, allow_nan=False)}))
-    place = _digest_place(bytes(whole[: 8 + int.from_bytes(whole[:8], "little")]))
-    whole[place : place + 64] = hashlib.sha256(whole).hexdigest().encode()
-    _write_whole(target, whole)
+    _write_whole(target, writer.tensors, json.dumps(content, allow_nan=False))
     return target
 
 
@@ -106,37 +103,56 @@ def _describe(scm: StructuralCausalModel, writer: Writer) -> dict[str, Any]:
         raise CompileError(f"cannot save the model: it holds {what}") from None
 
 
-def _write_whole(target: Path, content: bytes | bytearray) -> None:
+def _write_whole(target: Path, tensors: Mapping[str, Tensor], text: str) -> None:
     """Write a whole file or nothing: to a temporary file beside it, then renamed."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
     temporary: str | None = None
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:40]}.", dir=target.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        os.close(handle)
+        save_file(dict(tensors), temporary, {"causalmod": text})
+        with open(temporary, "r+b") as file:  # noqa: PTH123 - a name of the system's own
+            place, digest = _digest(file, Path(temporary).stat().st_size)
+            file.seek(place)
+            file.write(digest)
             file.flush()
             os.fsync(file.fileno())
         mask = os.umask(0)
         os.umask(mask)
         Path(temporary).chmod(0o666 & ~mask)  # mkstemp makes private files
         os.replace(temporary, target)  # noqa: PTH105 - the one rename that replaces everywhere
-    except OSError as reason:
-        raise OutputError(f"cannot write {target}: {reason.strerror}; free some space?") from reason
+    except (OSError, SafetensorError) as reason:
+        why = reason.strerror if isinstance(reason, OSError) else str(reason)
+        raise OutputError(f"cannot write {target}: {why}; free some space?") from reason
     finally:
         if temporary is not None:
             with contextlib.suppress(FileNotFoundError):
                 Path(temporary).unlink()
 
 
-def _digest_place(header: bytes) -> int:
-    """Where the digest stands in a file that begins with ``header``.
+def _digest(file: IO[bytes], size: int) -> tuple[int, bytes]:
+    """Return where the digest stands in a file, and what it has to be.
 
     Raises:
         InputError: it stands nowhere, or in several places.
     """
-    place = header.find(_START)
-    if place < 0 or header.find(_START, place + 1) >= 0 or place + len(_START) + 64 > len(header):
+    start = file.read(8)
+    length = int.from_bytes(start, "little")
+    header = bytearray(start)
+    if len(start) == 8 and 2 <= length <= min(size - 8, _LONGEST_HEADER):
+        header += file.read(length)
+    if header[8:9] != b"{":
+        raise InputError("it is neither a file of scm.save(path) nor a whole .pt2 file")
+    place = header.find(_START) + len(_START)
+    if header.count(_START) != 1 or place + 64 > len(header):
         raise InputError("it is no file of scm.save(path)")
-    return place + len(_START)
+    header[place : place + 64] = _ZEROS
+    found = hashlib.sha256(header)
+    while part := file.read(1 << 20):
+        found.update(part)
+    return place, found.hexdigest().encode()
 
 
 # --- loading --------------------------------------------------------------------------------------
@@ -154,6 +170,11 @@ def load(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> An
         The :class:`StructuralCausalModel` that was saved: the same sites, interventions and, on the
         same device and version of torch, the same bits. Or the network in the ``.pt2`` file, a
         ``torch.nn.Module`` for :func:`compile`.
+
+    A ``.pt2`` file does not say which tensor a module returned; sites are named by the modules that
+    its operations stand in, which gives the names of the network itself, but for three: an
+    ``nn.Identity`` leaves no trace, a module that returns several tensors gives its name to the
+    last, and the inputs of ``*more`` are ``more_0``, ``more_1``, ....
 
     The loader of torch runs what a ``.pt2`` file tells it to. This one reads the file itself and
     refuses pickles, script objects, machine code, operators that are not on a list of pure ones,
@@ -224,18 +245,7 @@ def _load_model(file: Path, device: torch.device) -> StructuralCausalModel:
 
 def _check_digest(file: IO[bytes], size: int) -> None:
     """Compare the file's SHA-256 with the one that stands in it."""
-    start = file.read(8)
-    length = int.from_bytes(start, "little")
-    if len(start) < 8 or not 2 <= length <= min(size - 8, _LONGEST_HEADER):
-        raise InputError("it is neither a file of scm.save(path) nor a whole .pt2 file")
-    header = bytearray(start + file.read(length))
-    if header[8:9] != b"{":
-        raise InputError("it is neither a file of scm.save(path) nor a whole .pt2 file")
-    place = _digest_place(bytes(header))
-    given = bytes(header[place : place + 64])
-    header[place : place + 64] = _ZEROS
-    found = hashlib.sha256(header)
-    while part := file.read(1 << 20):
-        found.update(part)
-    if found.hexdigest().encode() != given:
+    place, digest = _digest(file, size)
+    file.seek(place)
+    if file.read(64) != digest:
         raise InputError("it was cut short or altered: its digest is not that of its content")

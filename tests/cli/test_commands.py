@@ -83,7 +83,6 @@ def test_several_arrays_are_keyword_inputs() -> None:
     assert run(["analyze", "mine:Two", "two.npz"]) == 0
 
 
-@pytest.mark.usefixtures("folder")
 def test_analyze_a_network_in_a_file(
     folder: Path, instant: dict[str, Any], capsys: Captured
 ) -> None:
@@ -112,6 +111,7 @@ def test_a_file_that_would_run_code_is_refused(folder: Path, capsys: Captured) -
         assert "Traceback" not in printed
 
 
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

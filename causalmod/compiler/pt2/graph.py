@@ -100,7 +100,8 @@ class GraphReader:
                     raise CompileError(f"{function} is called without its argument {each.name!r}")
                 continue
             value = self._read(held[each.name], values)
-            if each.name in OFF and value not in (False, 0, 0.0):
+            alone = each.name == "use_input_stats" and not args[3]  # of each row, with no state
+            if each.name in OFF and value not in (False, 0, 0.0) and not alone:
                 raise CompileError(
                     f"{function} is called with {each.name}={value!r}: the network was exported "
                     "in training mode; call model.eval() before torch.export.export"

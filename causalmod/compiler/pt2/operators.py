@@ -4,9 +4,11 @@ A graph names its operators by text, and torch looks the text up attribute by at
 function of torch can be meant, and some operators of aten itself write files (``from_file``),
 draw random numbers, move memory or hold state. So nothing is looked up that is not listed here.
 The list was made by hand: operators whose result follows from their arguments alone and that touch
-nothing else. Every overload of a listed name is checked against its schema too: no output
-argument, no write to any argument but an in-place operator's own ``self``. What the list lacks is
-refused, harmless or not; compile the network itself instead of its file then.
+nothing else. Operators that read beyond their arguments when these do not fit together are not
+listed (``_embedding_bag``), or checked (:mod:`causalmod.compiler.pt2.bounds`). Every overload of a
+listed name is checked against its schema too: no output argument, no write to any argument but an
+in-place operator's own ``self``. What the list lacks is refused, harmless or not; compile the
+network itself instead of its file then.
 """
 
 from __future__ import annotations
@@ -63,10 +65,10 @@ ATEN = frozenset(
     channel_shuffle im2col col2im pad constant_pad_nd reflection_pad1d reflection_pad2d
     reflection_pad3d replication_pad1d replication_pad2d replication_pad3d _pad_circular _pad_enum
     index index_select index_put index_add index_copy index_fill gather take take_along_dim
-    scatter scatter_add scatter_reduce masked_scatter embedding embedding_bag _embedding_bag
-    _embedding_bag_forward_only one_hot bucketize searchsorted view_copy permute_copy
+    scatter scatter_add scatter_reduce masked_scatter embedding
+     one_hot bucketize searchsorted view_copy permute_copy
     transpose_copy expand_copy squeeze_copy unsqueeze_copy alias_copy detach_copy t_copy
-    _unsafe_index
+
 
     zeros ones full arange linspace logspace eye zeros_like ones_like full_like new_zeros new_ones
     new_full scalar_tensor tril_indices triu_indices hann_window hamming_window blackman_window
@@ -76,9 +78,9 @@ ATEN = frozenset(
     einsum tensordot kron chain_matmul linalg_multi_dot linalg_matmul linalg_vecdot cross
     linalg_cross linalg_diagonal linalg_matrix_exp matrix_exp linalg_matrix_power
     linalg_householder_product linalg_solve linalg_solve_triangular linalg_inv inverse
-    linalg_cholesky linalg_det linalg_slogdet linalg_qr cdist _cdist_forward
-    _euclidean_dist pairwise_distance cosine_similarity dist norm_except_dim _weight_norm
-    _weight_norm_interface _trilinear vander linalg_vander
+    linalg_cholesky linalg_det linalg_slogdet linalg_qr cdist
+     pairwise_distance cosine_similarity dist norm_except_dim _weight_norm _weight_norm_interface
+      vander linalg_vander
 
     conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d convolution _convolution
     conv_tbc
@@ -86,8 +88,8 @@ ATEN = frozenset(
     max_pool3d_with_indices avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d
     adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d
     adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d max_unpool2d max_unpool3d
-    batch_norm native_batch_norm _native_batch_norm_legit_no_training instance_norm layer_norm
-    native_layer_norm group_norm native_group_norm rms_norm _fused_rms_norm
+    batch_norm _native_batch_norm_legit_no_training instance_norm layer_norm native_layer_norm
+    group_norm native_group_norm rms_norm _fused_rms_norm
     upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d
     _upsample_nearest_exact2d _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d
     upsample_bicubic2d upsample_trilinear3d _upsample_bilinear2d_aa _upsample_bicubic2d_aa
@@ -97,9 +99,10 @@ ATEN = frozenset(
     scaled_dot_product_attention _scaled_dot_product_attention_math
     _scaled_dot_product_flash_attention_for_cpu
 
+
     fft_fft fft_ifft fft_rfft fft_irfft fft_hfft fft_ihfft fft_fft2 fft_ifft2 fft_rfft2 fft_irfft2
     fft_fftn fft_ifftn fft_rfftn fft_irfftn fft_fftshift fft_ifftshift fft_fftfreq fft_rfftfreq
-    _fft_r2c _fft_c2r _fft_c2c
+
 
     sym_size sym_stride sym_numel sym_storage_offset
     """.split()

@@ -21,7 +21,10 @@ from causalmod.compiler.pt2.tensors import Tensors, input_shape, read_dtype
 from causalmod.compiler.trace import site_marker
 from causalmod.errors import CompileError
 
-_SIZE = re.compile(r"L\['([A-Za-z_]\w*)'\]\.size\(\)\[(\d{1,2})\]", re.ASCII)
+_SIZE = re.compile(
+    r"L\['(?P<name>[A-Za-z_]\w*)'\](\[(?P<place>\d{1,3})\])?\.size\(\)\[(?P<axis>\d{1,2})\]",
+    re.ASCII,
+)
 _SCHEMA = 8
 _TAKEN = frozenset(dir(nn.Module())) | {"content", "check", "run"}
 
@@ -258,6 +261,12 @@ def export_line(inputs: Sequence[Expected]) -> str:
     return f"torch.export.export(model, {call}, dynamic_shapes={{{shapes}}})"
 
 
+def _size_name(match: re.Match[str]) -> str:
+    """``L['x'].size()[1]`` → ``x__1``, ``L['more'][0].size()[1]`` → ``more_0__1``."""
+    place = f"_{match['place']}" if match["place"] else ""
+    return f"{match['name']}{place}__{match['axis']}"
+
+
 def _conditions(model: object, inputs: Sequence[Expected]) -> tuple[tuple[str, Expression], ...]:
     """Read the conditions on sizes under which the graph is the network.
 
@@ -267,7 +276,7 @@ def _conditions(model: object, inputs: Sequence[Expected]) -> tuple[tuple[str, E
     found: list[tuple[str, Expression]] = []
     codes = model.get("guards_code", []) if isinstance(model, dict) else []
     for code in of_kind(codes, list, "guards_code"):
-        text = _SIZE.sub(lambda match: f"{match[1]}__{match[2]}", of_kind(code, str, "guard"))
+        text = _SIZE.sub(_size_name, of_kind(code, str, "guard"))
         read = read_expression(text, compare=True)
         if not read.symbols <= known:
             raise CompileError(f"it holds only when {text[:80]!r}, which cannot be checked")

