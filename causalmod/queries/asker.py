@@ -107,8 +107,8 @@ class Asker:
             picked = picked.take(levels, axis=axis)
         lead = len(do) + (0 if self.joint else len(known))
         supported = picked.sum(tuple(range(lead, picked.ndim)))
-        lacking = np.clip(1 - supported, 0, 1)
-        lacking[lacking <= NOTHING] = 0.0
+        short = np.clip(1 - supported, 0, 1)
+        lacking = np.where(short <= NOTHING, 0.0, short)
         if self.joint:
             picked = self._condition(coded, picked, known, len(do))
         return _Arm(chosen, picked, float(lacking.max(initial=0.0)), lacking)

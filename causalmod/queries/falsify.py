@@ -46,8 +46,8 @@ class Falsification:
         provenance: seed, versions, digests, duration.
     """
 
-    violations: pd.DataFrame = field(repr=False)
-    extra: pd.DataFrame = field(repr=False)
+    violations: pd.DataFrame = field(repr=False, compare=False)
+    extra: pd.DataFrame = field(repr=False, compare=False)
     independences: int
     steps: int
     dependences: int

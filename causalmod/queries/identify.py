@@ -11,9 +11,9 @@ from causalmod.errors import QueryError
 from causalmod.provenance import Provenance, Stopwatch, versions
 from causalmod.queries import enumeration
 from causalmod.queries.asker import Asker
-from causalmod.queries.criteria import find
+from causalmod.queries.criteria import Found, find
 from causalmod.queries.diagram import CausalDiagram
-from causalmod.queries.estimand import Estimand, latex, latex_name
+from causalmod.queries.estimand import Estimand, latex, latex_name, times
 from causalmod.queries.grammar import as_query
 from causalmod.queries.id_algorithm import Hedge, NotIdentifiable
 from causalmod.queries.kinds import Query
@@ -182,10 +182,12 @@ def identify(
             information ``I(x ; y | do(x))``; as text or object.
         observed: what was logged, as selectors; everything else is latent. By default everything
             but ``U``.
-        level: what a variable of the diagram is. ``"auto"``: whatever the query and ``observed``
-            name, and the rest of each site; ``"unit"``: each variable of the model; ``"site"``;
-            ``"module"``: the modules of :meth:`~causalmod.StructuralCausalModel.with_partition`;
-            ``"site and module"``: the part of each site in each module.
+        level: what a variable of the diagram is. ``"unit"``: each variable of the model;
+            ``"group"``: whatever the query and ``observed`` name, and the rest of each site;
+            ``"site"``; ``"module"``: the modules of
+            :meth:`~causalmod.StructuralCausalModel.with_partition`; ``"site and module"``: the part
+            of each site in each module. ``"auto"``: units where there are at most 30, unless only
+            groups give a formula that can be verified; else groups.
         seed: of the random models.
 
     Raises:
@@ -208,35 +210,63 @@ def identify(
         and so is {y} in it, without the treatment {x}
     """
     watch = Stopwatch()
-    asked_query = as_query(query)
-    question = read_question(asked_query)
+    asked = as_query(query)
+    tried = _identify(model, asked, observed, level, seed, watch)
+    if not tried.verified and level == "auto" and isinstance(model, StructuralCausalModel):
+        coarse = _identify(model, asked, observed, "group", seed, watch)
+        return coarse if coarse.verified else tried
+    return tried
+
+
+def _identify(
+    model: Model,
+    query: Query,
+    observed: Iterable[str] | None,
+    level: str,
+    seed: int,
+    watch: Stopwatch,
+) -> Identification:
+    question = read_question(query)
     asked = read(model, question.roles, observed, level)
     wanted, do, known = (asked.roles[r] for r in ("asked about", "set", "conditioned on"))
     joint = bool(known) and not question.is_point
     goal = ((*wanted, *known), do, ()) if joint else (wanted, do, known)
-    text = str(asked_query)
     if isinstance(model, StructuralCausalModel):
-        digest = model.provenance(seed, watch.seconds)
+        origin = model.provenance(seed, watch.seconds)
     else:
-        digest = Provenance(seed, "", "", watch.seconds, versions())
+        origin = Provenance(seed, "", "", watch.seconds, versions())
     common = {
-        "query": text,
+        "query": str(query),
         "observed": asked.diagram.order,
         "diagram": asked.diagram,
         "question": question,
-        "provenance": digest,
+        "provenance": origin,
         "_left": goal,
     }
     try:
-        found = find(asked.diagram, *goal)
+        found = _joint(asked.diagram, wanted, do, known) if joint else find(asked.diagram, *goal)
     except NotIdentifiable as failed:
         return Identification(
             identifiable=False, estimand=None, route=None, through=(), hedge=failed.hedge,
             verified=False, models=0, reason="", _asker=None, **common,
         )  # fmt: skip
     models, reason = enumeration.check(asked.diagram, found.estimand, *goal, seed=seed)
-    asker = Asker(text, question, found.estimand, asked.terms, asked.members, joint)
+    asker = Asker(str(query), question, found.estimand, asked.terms, asked.members, joint)
     return Identification(
         identifiable=True, estimand=found.estimand, route=found.route, through=found.through,
         hedge=None, verified=models > 0, models=models, reason=reason, _asker=asker, **common,
     )  # fmt: skip
+
+
+def _joint(
+    diagram: CausalDiagram, wanted: tuple[str, ...], do: tuple[str, ...], known: tuple[str, ...]
+) -> Found:
+    """Return ``P(wanted, known | do)``, in two factors where that is possible.
+
+    What is known is adjusted for then, and needs no other adjustment.
+    """
+    try:
+        first, second = find(diagram, wanted, do, known), find(diagram, known, do, ())
+    except NotIdentifiable:
+        return find(diagram, (*wanted, *known), do, ())
+    return Found(first.route, times([first.estimand, second.estimand]), first.through)

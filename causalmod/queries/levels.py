@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     Model = StructuralCausalModel | nx.DiGraph | CausalDiagram
 
 EXOGENOUS = "U"
-LEVELS = ("auto", "unit", "site", "module", "site and module")
+LEVELS = ("auto", "unit", "group", "site", "module", "site and module")
+MOST_UNITS = 30  # in the graph that "auto" takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ class Grouped:
             for missing in [v for v in self.members[name] if v not in asked]:
                 raise InputError(
                     f"at this level {name!r} is one variable, and the query names a part of it "
-                    f"(without {missing}); use level='auto' or level='unit'"
+                    f"(without {missing}); use level='group' or level='unit'"
                 )
         return found
 
@@ -55,16 +56,17 @@ class Grouped:
 def grouped(
     scm: StructuralCausalModel,
     named: Iterable[tuple[str, tuple[Variable, ...]]] = (),
-    level: str = "auto",
+    level: str = "group",
 ) -> Grouped:
     """Return the graph of a model over groups of variables.
 
     Args:
         scm: the model.
         named: selectors, with the variables that each names, that must not be merged with others.
-        level: ``"auto"``: as coarse as possible: the rest of each site is one group; ``"unit"``,
-            ``"site"``; ``"module"``: the modules of ``scm.with_partition``, and each site's
-            variables outside them; ``"site and module"``: the part of each site in each module.
+        level: ``"group"``: as coarse as possible: the rest of each site is one group; ``"unit"``;
+            ``"site"``; ``"auto"``: units where there are at most 30, else groups; ``"module"``: the
+            modules of ``scm.with_partition``, and each site's variables outside them; ``"site and
+            module"``: the part of each site in each module.
 
     Raises:
         InputError: an unknown level.
@@ -76,6 +78,7 @@ def grouped(
     if level not in LEVELS:
         raise InputError(f"level is one of {', '.join(map(repr, LEVELS))}; given {level!r}")
     split = list(named)
+    level = resolved_level(scm, level)
     if level == "unit":
         split = [(name, scm.resolve(name)) for name in scm.variables]
     elif level == "site":
@@ -90,6 +93,13 @@ def grouped(
     graph = _quotient(scm, members)
     _refuse_circle(scm, graph, members)
     return Grouped(graph, members)
+
+
+def resolved_level(scm: StructuralCausalModel, level: str) -> str:
+    """Return the level that ``"auto"`` stands for on a model."""
+    if level != "auto":
+        return level
+    return "unit" if len(scm.variables) <= MOST_UNITS else "group"
 
 
 def diagram_of(groups: Grouped, observed: Iterable[str]) -> CausalDiagram:

@@ -37,8 +37,8 @@ class LoggedAnswer:
     low: float | None
     high: float | None
     missing: float
-    cells: pd.DataFrame = field(repr=False)
-    table: pd.DataFrame = field(repr=False)
+    cells: pd.DataFrame = field(repr=False, compare=False)
+    table: pd.DataFrame = field(repr=False, compare=False)
     rows: int
     binned: tuple[str, ...] = ()
 

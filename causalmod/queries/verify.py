@@ -56,7 +56,7 @@ class Verification:
     intervened: float | None
     low: float | None
     high: float | None
-    table: pd.DataFrame | None = field(repr=False)
+    table: pd.DataFrame | None = field(repr=False, compare=False)
     difference: float | None
     agree: bool | None
     provenance: Provenance = field(repr=False)

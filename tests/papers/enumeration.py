@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 
 from causalmod.queries.estimand import Conditional, Estimand, Product, Ratio, Sum
 
-Assignment = dict[str, int]
-
 
 class Model:
     """Binary variables, and a binary cause for each hidden pair, with random tables."""
@@ -26,7 +24,7 @@ class Model:
             + [c for c, pair in zip(self.causes, hidden, strict=True) if name in pair]
             for name in self.names
         }
-        self.tables = {
+        self.tables: dict[str, dict[tuple[int, ...], float]] = {
             name: {
                 values: draw.uniform(0.1, 0.9)
                 for values in itertools.product((0, 1), repeat=len(self.parents[name]))
@@ -61,7 +59,7 @@ class Formula:
         self.names = names
         self.joint = joint
 
-    def probability(self, fixed: Assignment) -> float:
+    def probability(self, fixed: Mapping[str, int]) -> float:
         places = [(self.names.index(name), value) for name, value in fixed.items()]
         return sum(
             share
@@ -69,7 +67,7 @@ class Formula:
             if all(values[place] == value for place, value in places)
         )
 
-    def value(self, estimand: Estimand, fixed: Assignment) -> float:
+    def value(self, estimand: Estimand, fixed: Mapping[str, int]) -> float:
         match estimand:
             case Conditional(variables, given):
                 known = {name: fixed[name] for name in given}
@@ -82,14 +80,14 @@ class Formula:
                 return result
             case Sum(over, body):
                 return sum(
-                    self.value(body, fixed | dict(zip(over, values, strict=True)))
+                    self.value(body, {**fixed} | dict(zip(over, values, strict=True)))
                     for values in itertools.product((0, 1), repeat=len(over))
                 )
             case Ratio(above, below):
                 return self.value(above, fixed) / self.value(below, fixed)
 
 
-def truth(model: Model, fixed: Assignment, outcomes: list[str], do: list[str]) -> float:
+def truth(model: Model, fixed: Mapping[str, int], outcomes: list[str], do: list[str]) -> float:
     """Return P(outcomes | do, the rest of what is fixed), by mutilation."""
     after = Formula(model.names, model.joint(do))
     known = {name: value for name, value in fixed.items() if name not in outcomes}

@@ -110,8 +110,9 @@ def pyagrum_finds(
 ) -> bool:
     with warnings.catch_warnings():  # of its own loading; as errors they end the process
         warnings.simplefilter("ignore")
-        import pyagrum
+        import pyagrum as loaded
 
+        pyagrum: Any = loaded
         network = pyagrum.BayesNet()
         for name in dict.fromkeys(n for edge in (*arrows, *hidden) for n in edge):
             network.add(pyagrum.LabelizedVariable(name, name, 2))
@@ -120,7 +121,7 @@ def pyagrum_finds(
         for name in network.names():  # any tables will do: only the verdict is asked
             network.cpt(name).fillWith(0.5)
         latent = [(f"u{place}", list(pair)) for place, pair in enumerate(hidden)]
-        model: Any = pyagrum.CausalModel(network, latent, True)
+        model = pyagrum.CausalModel(network, latent, True)
         outcomes, do, given = (set(group) for group in question)
         _, table, _ = pyagrum.causalImpact(model, on=outcomes, doing=do, knowing=given)
     return table is not None

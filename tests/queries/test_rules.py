@@ -98,7 +98,7 @@ def test_rules_on_a_network_say_which_path() -> None:
     step = cm.rules.exchange_action_and_observation(scm, "output", "a")
     assert not step
     assert step.open_path is not None
-    assert str(step.open_path) == "output <- b <- input -> a"
+    assert str(step.open_path) == "output <- b <- input[1] <- U -> input[0] -> a"
     assert step.without == "the arrows out of a"
     assert not step.graph.has_edge("a", "output")
     assert cm.rules.exchange_action_and_observation(scm, "output", "a", given="b")
