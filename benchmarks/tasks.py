@@ -83,7 +83,7 @@ def mlp() -> Task:
                      f"{at}[{j}]")
         for at in (1, 3) for j in range(256)
     ]  # fmt: skip
-    maps = [(model[at].weight, model[at].bias) for at in (2, 4, 6)]
+    maps = [_map(model, str(at)) for at in (2, 4, 6)]
     read_by = [seen[at, "output"] for at in ("1", "3", "5")]
 
     def products() -> None:
@@ -146,9 +146,8 @@ def _gpt2_products(
     """Yield the products downstream of each intervention, as calls on recorded activations."""
 
     def linear(path: str) -> Callable[[], Any]:
-        layer = model.get_submodule(path)
-        read_by = seen[path, "input"].flatten(0, 1)
-        return partial(torch.addmm, layer.bias, read_by, layer.weight)
+        weight, bias = _map(model, path)
+        return partial(_affine, bias, seen[path, "input"].flatten(0, 1), weight)
 
     def attention(block: str) -> list[Callable[[], Any]]:
         parts = seen[f"{block}.attn.c_attn", "output"].view(64, 32, 3, 4, 32)
@@ -157,6 +156,7 @@ def _gpt2_products(
         return [partial(torch.bmm, query, key.mT), partial(torch.bmm, weights, value)]
 
     final = seen["lm_head", "input"].flatten(0, 1)
+    unembedding = model.get_parameter("lm_head.weight")
     for made in interventions:
         at = next(place for place, block in enumerate(blocks) if made.module.startswith(block))
         if made.side == "input":
@@ -166,10 +166,19 @@ def _gpt2_products(
             yield linear(f"{block}.attn.c_attn")
             yield from attention(block)
             yield from [linear(f"{block}.{p}") for p in ("attn.c_proj", "mlp.c_fc", "mlp.c_proj")]
-        yield partial(F.linear, final, model.get_submodule("lm_head").weight)
+        yield partial(F.linear, final, unembedding)
 
 
-def gpt2_model(**sizes: int) -> nn.Module:
+def _map(model: nn.Module, path: str) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of an affine module."""
+    return model.get_parameter(f"{path}.weight"), model.get_parameter(f"{path}.bias")
+
+
+def _affine(bias: Tensor, value: Tensor, weight: Tensor) -> Tensor:
+    return torch.addmm(bias, value, weight)
+
+
+def gpt2_model(**sizes: Any) -> nn.Module:
     """Return a Hugging Face GPT-2 with random weights."""
     import transformers
 
@@ -180,7 +189,7 @@ def gpt2_model(**sizes: int) -> nn.Module:
 
 
 def permutation(rows: int) -> Tensor:
-    """Return the donors that ``causalmod.resample(0)`` draws; the check of equality relies on it."""
+    """Return the donors that ``causalmod.resample(0)`` draws, so that all set the same values."""
     return torch.randperm(rows, generator=torch.Generator().manual_seed(SEED))
 
 

@@ -10,7 +10,7 @@ PACKAGE = "causalmod"
 TASKS = ("mlp", "gpt2")
 
 
-def prepare(task: Task, keep: bool) -> Run:  # noqa: ARG001
+def prepare(task: Task, keep: bool) -> Run:
     """Return a run that observes every site, as ``observe`` does."""
     scm = compiled(task)
 

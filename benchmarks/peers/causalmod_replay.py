@@ -15,7 +15,7 @@ PACKAGE = "causalmod"
 TASKS = ("mlp", "gpt2")
 
 
-def prepare(task: Task, keep: bool) -> Run:  # noqa: ARG001
+def prepare(task: Task, keep: bool) -> Run:
     """Return a run that replays the descendants of what is set."""
     scm = compiled(task)
     rows = torch.arange(scm.rows)

@@ -13,7 +13,7 @@ PACKAGE = "torch"
 TASKS = ("mlp", "gpt2")
 
 
-def prepare(task: Task, keep: bool) -> Run:  # noqa: ARG001
+def prepare(task: Task, keep: bool) -> Run:
     """Return a run with one hook that sets, and one per module that is recorded."""
 
     def run(give: Give) -> None:
@@ -39,11 +39,11 @@ def _set(model: nn.Module, made: Intervention) -> Any:
 
     if made.side == "input":
         return module.register_forward_pre_hook(lambda _, given: (change(given[0]), *given[1:]))
-    return module.register_forward_hook(lambda _, given, returned: change(returned))  # noqa: ARG005
+    return module.register_forward_hook(lambda _, given, returned: change(returned))
 
 
 def _keep(model: nn.Module, path: str, recorded: dict[str, Tensor]) -> Any:
-    def keep(_: nn.Module, given: Any, returned: Tensor) -> None:  # noqa: ARG001
+    def keep(_: nn.Module, given: Any, returned: Tensor) -> None:
         recorded[path] = returned
 
     return model.get_submodule(path).register_forward_hook(keep)

@@ -15,7 +15,7 @@ PACKAGE = "nnsight"
 TASKS = ("mlp", "gpt2")
 
 
-def prepare(task: Task, keep: bool) -> Run:  # noqa: ARG001
+def prepare(task: Task, keep: bool) -> Run:
     """Return a run of one trace per intervention, with nothing scanned or validated."""
     wrapped = import_module("nnsight").NNsight(task.model)
 

@@ -1,6 +1,7 @@
 """pyvene: one intervenable model per module, a function that sets the columns.
 
-Wu et al., "pyvene: A Library for Understanding and Improving PyTorch Models via Interventions" (2024).
+Wu et al., "pyvene: A Library for Understanding and Improving PyTorch Models via Interventions"
+(2024).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ PACKAGE = "pyvene"
 TASKS = ("mlp", "gpt2")
 
 
-def prepare(task: Task, keep: bool) -> Run:  # noqa: ARG001
+def prepare(task: Task, keep: bool) -> Run:
     """Return a run whose models are wrapped once per module, which is quicker than each time."""
     pyvene = import_module("pyvene")
     if not hasattr(task.model, "config"):

@@ -15,13 +15,13 @@ PACKAGE = "torchlens"
 TASKS = ("mlp",)
 
 
-def prepare(task: Task, keep: bool) -> Run:  # noqa: ARG001
+def prepare(task: Task, keep: bool) -> Run:
     """Return a run of forks, which replay only what comes after the intervention."""
     torchlens = import_module("torchlens")
     options = torchlens.options.CaptureOptions(intervention_ready=True)
     trace = torchlens.trace(task.model, task.inputs, capture=options)
     relus = [label for label in trace.layer_labels if label.startswith("relu")]
-    labels = dict(zip(("1", "3", "5"), relus, strict=True))
+    labels: dict[str, str] = dict(zip(["1", "3", "5"], relus, strict=True))
 
     def run(give: Give) -> None:
         for number, made in enumerate(task.interventions):

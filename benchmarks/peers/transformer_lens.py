@@ -19,11 +19,12 @@ PACKAGE = "transformer-lens"
 TASKS = ("gpt2",)
 
 
-def prepare(task: Task, keep: bool) -> Run:  # noqa: ARG001
+def prepare(task: Task, keep: bool) -> Run:
     """Return a run of ``run_with_hooks``; the bridge gets a copy, whose attention it changes."""
     bridge: Any = import_module("transformer_lens.model_bridge").TransformerBridge
     with tempfile.TemporaryDirectory() as folder:
-        task.model.save_pretrained(folder)
+        original: Any = task.model
+        original.save_pretrained(folder)
         model = bridge.boot_transformers(folder, hf_model=copy.deepcopy(task.model))
 
     def run(give: Give) -> None:
@@ -40,8 +41,9 @@ def _point(made: Intervention) -> str:
 
 
 def _setter(made: Intervention) -> Any:
-    def change(value: Tensor, hook: Any) -> Tensor:  # noqa: ARG001
-        value.view(*made.value.shape[:-1], -1)[..., made.columns] = made.value  # heads side by side
+    def change(value: Tensor, hook: Any) -> Tensor:
+        flat = value.view(*made.value.shape[:-1], -1)  # heads side by side
+        flat[..., made.columns] = made.value
         return value
 
     return change
