@@ -25,8 +25,8 @@ class Timing:
         version: version of its package.
         kept: were the results of all interventions kept, or each dropped after it was handed over?
         error: largest difference from naive hooks.
-        seconds: median seconds.
-        products: median seconds of the downstream matrix products, timed right before each.
+        seconds: median processor seconds.
+        products: median processor seconds of the downstream matrix products, timed right before each.
         ratio: median over repeats of seconds / products.
         low: least ratio.
         high: greatest ratio.

@@ -39,7 +39,11 @@ def _set(model: nn.Module, made: Intervention) -> Any:
 
     if made.side == "input":
         return module.register_forward_pre_hook(lambda _, given: (change(given[0]), *given[1:]))
-    return module.register_forward_hook(lambda _, given, returned: change(returned))
+
+    def after(_: nn.Module, given: Any, returned: Tensor) -> Tensor:
+        return change(returned)
+
+    return module.register_forward_hook(after)
 
 
 def _keep(model: nn.Module, path: str, recorded: dict[str, Tensor]) -> Any:

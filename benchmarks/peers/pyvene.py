@@ -23,8 +23,9 @@ TASKS = ("mlp", "gpt2")
 def prepare(task: Task, keep: bool) -> Run:
     """Return a run whose models are wrapped once per module, which is quicker than each time."""
     pyvene = import_module("pyvene")
-    if not hasattr(task.model, "config"):
-        task.model.config = types.SimpleNamespace()  # pyvene asks for one
+    model: Any = task.model
+    if not hasattr(model, "config"):
+        model.config = types.SimpleNamespace()  # pyvene asks for one
     current: list[Intervention] = []
     recorded: dict[str, Tensor] = {}
 
