@@ -35,42 +35,46 @@ def interventions_(
     out: Annotated[Path, typer.Option(help="Folder of the JSON file.")] = OUT,
 ) -> None:
     """Interventions, against the downstream matrix products, naive hooks and other libraries."""
-    with console.status("") as status:
-        timings = interventions.measure(
-            task or ("mlp", "gpt2"), peer or interventions.names(), repeats,
-            (False, True) if kept else (False,), status.update,
-        )  # fmt: skip
-        rows = interventions.to_rows(timings)
-        status.update("GPT-2 small")
-        costs = gpt2_small.measure() if large else []
-    for name in dict.fromkeys(row["task"] for row in rows):
-        for keep in dict.fromkeys(row["kept"] for row in rows):
-            console.print(_table(name, keep, rows))
-    if costs:
-        console.print(_costs(costs))
-    out.mkdir(parents=True, exist_ok=True)
+    chosen = peer or interventions.names()
+    ways = (False, True) if kept else (False,)
+    rows: list[dict[str, Any]] = []
+    costs: list[dict[str, Any]] = []
     path = out / "interventions.json"
-    machine = {"python": platform.python_version(), "machine": platform.machine(), "threads": 1}
-    path.write_text(
-        json.dumps({"machine": machine, "timings": rows, "gpt2_small": costs}, indent=1) + "\n",
-        encoding="utf-8",
-    )
+    with console.status("") as status:
+        for timings in interventions.measure(
+            task or ("mlp", "gpt2"), chosen, repeats, ways, status.update
+        ):
+            new = interventions.to_rows(timings)
+            rows += new
+            console.print(_table(new))
+            _write(path, rows, costs)
+        if large:
+            status.update("GPT-2 small")
+            costs = gpt2_small.measure()
+            console.print(_costs(costs))
+            _write(path, rows, costs)
     console.print(f"Written to {path}.")
 
 
-def _table(task: str, keep: bool, rows: list[dict[str, Any]]) -> Table:
+def _write(path: Path, rows: list[dict[str, Any]], costs: list[dict[str, Any]]) -> None:
+    machine = {"python": platform.python_version(), "machine": platform.machine(), "threads": 1}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"machine": machine, "timings": rows, "gpt2_small": costs}, indent=1)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
     title = {
         "mlp": "512 neurons of a 64-256-256-256-10 network, 1,024 rows",
         "gpt2": "16 heads and 4 MLPs of a 4-layer GPT-2, 64 × 32 tokens",
-    }[task]
-    how = "every result kept" if keep else "every result handed over and dropped"
+    }[rows[0]["task"]]
+    how = "every result kept" if rows[0]["kept"] else "every result handed over and dropped"
     table = Table(title=f"{title}; {how}")
     for heading in ("way", "version", "seconds", "ratio", "range", "ours is faster by", "target"):
         table.add_column(heading, justify="left" if heading in {"way", "version"} else "right")
-    here = [row for row in rows if (row["task"], row["kept"]) == (task, keep)]
-    failed = [f"{row['peer']} was not timed: {row['problem']}" for row in here if row["problem"]]
+    failed = [f"{row['peer']} was not timed: {row['problem']}" for row in rows if row["problem"]]
     table.caption = "\n".join(["ratio: time over that of the products", *failed])
-    for row in sorted((r for r in here if not r["problem"]), key=lambda row: row["ratio"]):
+    for row in sorted((r for r in rows if not r["problem"]), key=lambda row: row["ratio"]):
         factor = f"{row['ours_faster']:.2f}×" if row["ours_faster"] else ""
         target = "" if row["met"] is None else f"{row['target']:g} {_mark(row['met'])}"
         table.add_row(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pkgutil import iter_modules
@@ -26,7 +26,7 @@ class Timing:
         kept: were the results of all interventions kept, or each dropped after it was handed over?
         error: largest difference from naive hooks.
         seconds: median processor seconds.
-        products: median processor seconds of the downstream matrix products, timed right before each.
+        products: median processor seconds of the matrix products, timed right before each.
         ratio: median over repeats of seconds / products.
         low: least ratio.
         high: greatest ratio.
@@ -58,14 +58,12 @@ def measure(
     repeats: int,
     kept: Sequence[bool] = (False, True),
     say: Callable[[str], None] = lambda _: None,
-) -> list[Timing]:
-    """Time all chosen peers on all tasks, taking turns, so that noise of the machine hits all."""
-    timings: list[Timing] = []
+) -> Iterator[list[Timing]]:
+    """Time all chosen peers in turns, so that noise hits all; yield task by task."""
     for task in tasks:
         able = [p for p in chosen if task in import_module(f"benchmarks.peers.{p}").TASKS]
         for keep in kept:
-            timings += _take_turns(task, able, keep, repeats, say)
-    return timings
+            yield _take_turns(task, able, keep, repeats, say)
 
 
 def _take_turns(
