@@ -29,10 +29,13 @@ _PUBLIC = {
     "SearchBudget": "search",
     "Site": "variables",
     "StructuralCausalModel": "scm",
+    "Sweep": "scm",
     "Variable": "variables",
     "compile": "scm",
     "exchange": "exchange",
     "information": "exchange",
+    "load": "scm",
+    "mean": "interventions",
     "modularity": "modularity",
     "resample": "interventions",
 }
@@ -55,11 +58,14 @@ __all__ = [
     "SelectorError",
     "Site",
     "StructuralCausalModel",
+    "Sweep",
     "Variable",
     "__version__",
     "compile",
     "exchange",
     "information",
+    "load",
+    "mean",
     "modularity",
     "resample",
     "zoo",
@@ -107,9 +113,9 @@ if TYPE_CHECKING:
     )
     from causalmod.exchange import Exchange, exchange, information
     from causalmod.information import Estimate
-    from causalmod.interventions import resample
+    from causalmod.interventions import mean, resample
     from causalmod.modularity import Modularity, modularity
     from causalmod.partition import Partition
-    from causalmod.scm import StructuralCausalModel, compile
+    from causalmod.scm import StructuralCausalModel, Sweep, compile, load
     from causalmod.search import SearchBudget
     from causalmod.variables import Site, Variable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union, cast
 
@@ -40,8 +40,29 @@ def resample(seed: int, joint: bool = True) -> Resample:
     return Resample(seed, joint)
 
 
-Value = Union[float, int, bool, "Tensor", Resample, Callable[["Tensor"], "Tensor"]]
-Interventions = Mapping[str, Value] | Mapping[Variable, Value]
+@dataclass(frozen=True)
+class Mean:
+    """Ask for the mean of a variable over the rows of the data. Made by :func:`mean`."""
+
+
+def mean() -> Mean:
+    """Set variables to their mean over the data: what is known as mean ablation.
+
+    Example:
+        >>> mean()
+        Mean()
+    """
+    return Mean()
+
+
+Value = Union[float, int, bool, "Tensor", Resample, Mean, Callable[["Tensor"], "Tensor"]]
+Selector = str | Variable
+Interventions = (
+    Mapping[str, Value]
+    | Mapping[Variable, Value]
+    | Mapping[tuple[str, str], Value]
+    | Mapping[Any, Value]
+)
 Change = Callable[["Tensor"], "Tensor"]
 
 
@@ -81,6 +102,37 @@ class Assignment:
         changed = blocks.clone()
         changed[:, self.index] = new
         return changed
+
+
+@dataclass(frozen=True)
+class EdgeAssignment:
+    """One resolved intervention on edges: what some receivers see of some senders.
+
+    Attributes:
+        sent: the senders, and the value that is seen in place of theirs.
+        receiver: name of the site (or output) of the receivers.
+        index: positions of the receivers in it.
+    """
+
+    sent: Assignment
+    receiver: str
+    index: Tensor
+
+
+def chain(assignments: Sequence[Assignment], rows: Tensor | None) -> Change:
+    """Return one change that makes several assignments to a site, in order.
+
+    Args:
+        assignments: the assignments.
+        rows: which data row each run is on; None when runs and rows of the values correspond.
+    """
+
+    def change(blocks: Tensor) -> Tensor:
+        for made in assignments:
+            blocks = made.apply(blocks, rows)
+        return blocks
+
+    return change
 
 
 def read_value(

@@ -196,5 +196,18 @@ class Roles:
                     yield path, source(moving(maps[-1], constants)[0])
 
 
+def stream(program: Program) -> frozenset[str]:
+    """Nodes of the residual stream: sums of tensors, and what blocks read and give."""
+    found: set[str] = set()
+    for name, node in program.nodes.items():
+        if node.op != "call_function" or name in program.constants:
+            continue
+        if op_name(node) in SUMS and len(moving(node, program.constants)) > 1:
+            found.add(name)
+    for block in Roles(program).blocks:
+        found |= {block.before, block.after} | ({block.middle} if block.middle else set())
+    return frozenset(found)
+
+
 def _stands_in(node: fx.Node, path: str) -> bool:
     return node.op == "call_function" and f"{module_path(node)}.".startswith(f"{path}.")

@@ -6,7 +6,7 @@ does *on this data* is another question.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -15,6 +15,35 @@ from causalmod.compiler.ops import SHAPE_ONLY, op_name
 from causalmod.compiler.patterns import Pattern, Spread
 from causalmod.compiler.program import Program
 from causalmod.variables import Site
+
+
+def influences(
+    program: Program, start: str, changed: Tensor, receiver: str, barriers: Collection[str]
+) -> Tensor:
+    """Tell where a change in a tensor may arrive, along ways through no barrier.
+
+    Args:
+        program: the network.
+        start: node that changes.
+        changed: pattern of what changes in it, for two sources (of which the first counts).
+        receiver: node at which to look.
+        barriers: nodes through which no way leads.
+
+    Returns:
+        Tensor: 0/1 pattern at the receiver, for two sources; or nothing where no way leads.
+    """
+    spread = Spread(program, 2)
+    patterns: dict[str, Pattern] = {start: changed}
+    for name in program.in_order(program.descendants(start)):
+        node = program.nodes[name]
+        if op_name(node) in SHAPE_ONLY or not any(e.name in patterns for e in node.all_input_nodes):
+            continue
+        pattern = spread.through(node, patterns)
+        if name == receiver:
+            return pattern
+        if name not in barriers:
+            patterns[name] = pattern
+    return torch.zeros(0)
 
 
 def direct_edges(
