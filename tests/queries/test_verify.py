@@ -66,8 +66,8 @@ def test_determinism_leaves_empty_cells_and_no_number(xor: cm.StructuralCausalMo
     assert "50% of the answer rests on 2 empty cells; by intervention 0.5" in repr(found)
     rows = found.logged.table
     assert all(rows["probability"].isna())
-    assert all((rows["at_least"] <= 0.5))
-    assert all((rows["at_most"] >= 0.5))
+    assert all(rows["at_least"] <= 0.5)
+    assert all(rows["at_most"] >= 0.5)
 
 
 def test_samples_of_the_logs_give_intervals(xor: cm.StructuralCausalModel) -> None:
@@ -131,7 +131,7 @@ def test_a_wrong_graph_is_falsified() -> None:
     found = cm.falsify(scm, triples=100)
     assert found.falsified
     assert found.violations["claim"].str.contains("output").all()
-    assert all((found.violations["off by"] > 0.1))
+    assert all(found.violations["off by"] > 0.1)
 
 
 def test_falsify_says_what_it_takes() -> None:
