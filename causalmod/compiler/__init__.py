@@ -11,7 +11,7 @@ from causalmod.compiler.refusal import describe
 from causalmod.compiler.roles import stream
 from causalmod.compiler.routes import find_route
 from causalmod.compiler.sites import Choice
-from causalmod.compiler.structure import direct_edges, influences
+from causalmod.compiler.structure import direct_edges, influences, site_edges
 from causalmod.compiler.ties import representatives
 from causalmod.compiler.trace import Trace, trace
 
@@ -42,6 +42,7 @@ __all__ = [
     "read_inputs",
     "read_network",
     "representatives",
+    "site_edges",
     "stream",
     "trace",
 ]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from causalmod import compiler
 from causalmod.errors import InputError, SelectorError
 from causalmod.interventions import (
     Assignment,
@@ -21,6 +20,7 @@ from causalmod.interventions import (
     read_value,
 )
 from causalmod.scm.modules import by_site
+from causalmod.scm.views import arrives
 from causalmod.variables import Variable
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _on_edges(
                 _once(seen, pair, f"the edge from {pair[0]} to {pair[1]}", label)
         index = torch.tensor(receivers)
         reached = site in scm.edge_routes.receivers(senders[0].site)
-        if reached and (not strict or _arrives(scm, senders, site, index)):
+        if reached and (not strict or arrives(scm, senders, [site])[site][index].any()):
             given = _assignment(scm, sender, senders, held, rows)
             made.append(EdgeAssignment(given, site, index))
     if not made:
@@ -134,25 +134,6 @@ def _parts(scm: StructuralCausalModel, receiver: str) -> list[tuple[str, list[in
     for variable in scm.modules[receiver]:
         found.setdefault(variable.site, []).append(variable.index)
     return list(found.items())
-
-
-def _arrives(
-    scm: StructuralCausalModel, senders: Sequence[Variable], receiver: str, index: Tensor
-) -> bool:
-    """May a change of the senders arrive at any of the receivers?"""
-    sender = senders[0].site
-    site = scm.sites[sender]
-    blocks = torch.zeros(2, site.count, site.width)
-    blocks[:, [variable.index for variable in senders]] = 1
-    start = scm.node_of(sender)
-    like = torch.empty(
-        [scm.program.size(s, 2) or 0 for s in scm.program.nodes[start].meta["val"].shape]
-    )
-    found = compiler.influences(
-        scm.program, start, site.join(blocks, like), scm.node_of(receiver),
-        scm.edge_routes.barriers - {start, scm.node_of(receiver)},
-    )  # fmt: skip
-    return found.numel() > 0 and bool((scm.site(receiver).split(found)[0][index] > 0).any())
 
 
 def _text(selector: Any) -> str:

@@ -97,6 +97,18 @@ class Mechanisms:
         """Return a site's recorded activations as ``[rows, variable, coordinate]``."""
         return self.site(name).split(self.recorded(self._nodes[name]))
 
+    def taken(self, node: str, rows: Tensor) -> Tensor:
+        """Return recorded values of a graph node on given rows, repeats included."""
+        place, recorded = self._program.rows[node], self.recorded(node)
+        if place.parts == 1:
+            return _take(recorded, rows, place.dim)
+        apart = recorded.unflatten(place.dim, (-1, place.parts))
+        return apart.index_select(place.dim, rows).flatten(place.dim, place.dim + 1)
+
+    def site_of(self, node: str) -> Site:
+        """Return the site, or output that is none, at a graph node."""
+        return self.site(next(name for name, at in self._nodes.items() if at == node))
+
     def site_at(self, node: str) -> str | None:
         """Return the name of the site at a graph node, if it is one."""
         return self._site_at.get(node)
@@ -291,6 +303,11 @@ class Mechanisms:
                 self._program, self.sites, nodes, source, ends
             )
             edges.update({(source, target): matrix for target, matrix in found.items()})
+        self._cut(edges)
+        return edges, read
+
+    def _cut(self, edges: Mapping[tuple[str, str], Tensor]) -> None:
+        """Take out the arrows that interventions have cut."""
         for made in self._assignments:
             for (_, target), matrix in edges.items():
                 if target == made.site and not made.is_soft:
@@ -299,7 +316,6 @@ class Mechanisms:
             matrix = edges.get((each.sent.site, each.receiver))
             if matrix is not None and not each.sent.is_soft:
                 matrix[each.sent.index[:, None], each.index] = False
-        return edges, read
 
     @cached_property
     def representative(self) -> dict[str, str]:

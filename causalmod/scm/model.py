@@ -22,8 +22,7 @@ from causalmod.interventions import (
     resample,
 )
 from causalmod.scm.assign import assign
-from causalmod.scm.facts import causal_graph
-from causalmod.scm.names import NamedMechanisms
+from causalmod.scm.graphs import GraphedMechanisms
 from causalmod.scm.observations import Observations
 from causalmod.scm.saving import save_model
 from causalmod.scm.sweep import Chunk, Reduce, Sweep, stream, sweep
@@ -31,10 +30,10 @@ from causalmod.scm.sweep.asked import Asked
 from causalmod.scm.units import Units, find_units
 
 if TYPE_CHECKING:
-    import networkx as nx
+    pass
 
 
-class StructuralCausalModel(NamedMechanisms):
+class StructuralCausalModel(GraphedMechanisms):
     """A network, its data, and the interventions made so far. Made by :func:`compile`.
 
     One exogenous variable ``U`` is uniform over the rows of the data; inputs are ``X = data[U]``;
@@ -233,19 +232,6 @@ class StructuralCausalModel(NamedMechanisms):
     # --- what follows -----------------------------------------------------------------------------
 
     @cached_property
-    def graph(self) -> nx.DiGraph:
-        """The causal graph: variables, the exogenous ``U``, and structural edges.
-
-        An edge says that a change *may* pass directly (through no other variable): weights that are
-        exactly zero carry nothing, anything else may. Nodes carry ``site`` and ``index``. Arrows
-        into variables that :meth:`do` has set are gone, unless to a function of the natural value.
-        """
-        hard = [made for made in self._assignments if not made.is_soft]
-        set_ = {self.sites[m.site].variables[i] for m in hard for i in m.index.tolist()}
-        driven = [v for name in self.inputs for v in self.sites[name].variables if v not in set_]
-        return causal_graph(self.sites, driven, self.edges)
-
-    @cached_property
     def units(self) -> Units:
         """The live units that a partition splits, and the inert ones with the reason."""
         return find_units(self)
@@ -289,7 +275,7 @@ class StructuralCausalModel(NamedMechanisms):
             assignments=self._assignments if assignments is None else assignments,
             on_edges=self._on_edges if on_edges is None else on_edges,
         )
-        for name in ("edge_routes", "available"):  # these depend on the graph alone
+        for name in ("edge_routes", "available", "site_pairs"):  # these depend on the graph alone
             if name in self.__dict__:
                 new.__dict__[name] = self.__dict__[name]
         new._modules, new.note = self._modules, self.note

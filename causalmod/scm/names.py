@@ -13,6 +13,7 @@ from causalmod.partition import Partition
 from causalmod.scm.mechanisms import Mechanisms
 from causalmod.scm.modules import Modules, read_modules
 from causalmod.scm.sites import Sites
+from causalmod.scm.views import arrives
 from causalmod.variables import Site, Variable, expand, parse
 
 
@@ -142,4 +143,7 @@ class NamedMechanisms(Mechanisms):
             >>> cm.compile(net.eval(), torch.eye(2)).receivers("0[1]")
             ['output']
         """
-        return self.edge_routes.receivers(self.resolve(selector)[0].site)
+        senders = self.resolve(selector)
+        found = self.edge_routes.receivers(senders[0].site)
+        reached = arrives(self, senders, found)
+        return [name for name in found if bool(reached[name].any())]
