@@ -37,24 +37,24 @@ class Update:
     order: Tensor
     weight: Tensor
 
-    def apply(self, before: Tensor, change: Tensor, owned: bool) -> Tensor:
+    def apply(self, before: Tensor, change: Tensor, out: Tensor | None = None) -> Tensor:
         """Return what the map gives after the change.
 
         Args:
             before: what it gave, in the network's own shape; rows first, perhaps merged.
             change: ``[rows, coordinate]`` change of the coordinates.
-            owned: may ``before`` be written over?
+            out: memory for the result, contiguous; may be ``before`` itself.
         """
         features, outputs = self.weight.shape
         moved = change if len(self.order) == 1 else change[:, self.order]
-        flat, moved = before.reshape(-1, outputs), moved.reshape(-1, features)
+        moved = moved.reshape(-1, features)
+        flat = before.reshape(-1, outputs)
+        room = None if out is None else out.view(-1, outputs)
         if features > 1:
-            done = flat.addmm_(moved, self.weight) if owned else flat.addmm(moved, self.weight)
-        elif owned:
-            done = flat.addcmul_(moved, self.weight)
+            done = torch.addmm(flat, moved, self.weight, out=room)
         else:
-            done = flat.addcmul(moved, self.weight)
-        return done.reshape(before.shape)
+            done = torch.addcmul(flat, moved, self.weight, out=room)
+        return done.view(before.shape)
 
 
 class LinearReaders:

@@ -18,7 +18,7 @@ from causalmod.interventions import (
     Value,
 )
 from causalmod.scm.assign import assign, permutation
-from causalmod.scm.sweep.engine import Job
+from causalmod.scm.sweep.jobs import Job
 from causalmod.variables import Variable
 
 if TYPE_CHECKING:
@@ -93,18 +93,17 @@ def _each_variable(
     first = _resolve(scm, {variables[0].name: value})
     if isinstance(value, Resample) and value.joint:
         # All variables have the same donors, so they are looked up once.
-        blocks = scm.blocks(variables[0].site)
-        donors = permutation(scm.rows, value.seed)
-        return [(v.name, _resampled(v, blocks, donors)) for v in variables]
+        moved = scm.blocks(variables[0].site)[permutation(scm.rows, value.seed)]
+        return [(v.name, _resampled(v, moved)) for v in variables]
     if isinstance(value, (bool, int, float)):
         return [(v.name, _constant(v, first[0][0])) for v in variables]
     return [(v.name, _maker(scm, v.name, value)) for v in variables]
 
 
-def _resampled(variable: Variable, blocks: Tensor, donors: Tensor) -> Make:
+def _resampled(variable: Variable, moved: Tensor) -> Make:
     def make() -> Job:
         index = torch.tensor([variable.index])
-        value = blocks[:, variable.index][donors][:, None]
+        value = moved[:, variable.index : variable.index + 1]
         return Job(variable.name, (Assignment(variable.site, index, value),), ())
 
     return make
