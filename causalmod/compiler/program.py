@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -14,64 +13,11 @@ from torch import Tensor, fx
 from causalmod.compiler.binding import Run, bind, bind_into
 from causalmod.compiler.in_place import writers, writes_into
 from causalmod.compiler.ops import SHAPE_ONLY, op_name
+from causalmod.compiler.plan import Patch, Plan, Route, Step, View
 from causalmod.compiler.rows import find_rows
 from causalmod.compiler.trace import Trace
 
-Patch = Callable[[Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Route:
-    """Operations that are run again for one receiver alone.
-
-    Attributes:
-        receiver: the node that sees changed values.
-        senders: the nodes whose values are changed for it.
-        steps: the nodes from the first reader of a sender to the receiver, in order.
-    """
-
-    receiver: str
-    senders: frozenset[str]
-    steps: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class View:
-    """What one receiver sees in place of the natural values of some senders.
-
-    Attributes:
-        route: the operations that are run for it alone.
-        senders: sender → what becomes of its value.
-        merge: function of the receiver's natural value and its private one.
-    """
-
-    route: Route
-    senders: Mapping[str, Patch]
-    merge: Callable[[Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation of a plan, and the values that are needed no longer after it."""
-
-    name: str
-    run: Run
-    free: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run does.
-
-    Attributes:
-        steps: the operations, in order.
-        sizes: nodes that are the number of rows.
-        homes: wanted node → the step, or owned value, whose memory it ends up in.
-    """
-
-    steps: list[Step]
-    sizes: tuple[str, ...]
-    homes: dict[str, str]
+_ROW_COUNTS = 4  # numbers of rows for which masks and the like are kept
 
 
 class Program:
@@ -101,6 +47,7 @@ class Program:
         self.rows_at = {name: rows.dim for name, rows in self.rows.items() if rows.parts == 1}
         self._runners: dict[str, Run] = {}
         self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._counted: dict[int, dict[str, Tensor]] = {}
         self._sizes: dict[tuple[Any, int], int | None] = {}
         self._into: dict[str, Callable[[Mapping[str, Any], Tensor], Tensor]] = {}
         self._descendants: dict[str, frozenset[str]] = {}
@@ -231,6 +178,7 @@ class Program:
         for view in views:
             seen_by.setdefault(view.route.receiver, []).append(view)
         with torch.no_grad():
+            values.update((name, self._count(name, rows)) for name in plan.counted)
             for name, value in known.items():
                 values[name] = _patched(value, patches.get(name))
             for step in plan.steps:
@@ -244,6 +192,36 @@ class Program:
                 for name in step.free:
                     del values[name]
         return {name: self.constants.get(name, values[name]) for name in wanted}
+
+    def _is_counted(self, name: str) -> bool:
+        """Is a tensor the same for all data of one number of rows (a mask, positions)?"""
+        node = self.nodes[name]
+        value = node.meta.get("val")
+        return (
+            node.op == "call_function" and isinstance(value, Tensor) and name not in self.informed
+        )
+
+    def _count(self, name: str, rows: int) -> Tensor:
+        """Return such a tensor, computed once for each number of rows."""
+        if rows not in self._counted:
+            while len(self._counted) >= _ROW_COUNTS:
+                del self._counted[next(iter(self._counted))]
+            self._counted[rows] = {}
+        held = self._counted[rows]
+        if name not in held:
+            values: dict[str, Any] = dict(self._operands)
+            stack, order = [name], []
+            while stack:
+                each = stack.pop()
+                if self.is_row_count(each):
+                    values[each] = rows
+                elif each not in values and self.nodes[each].op == "call_function":
+                    order.append(each)
+                    stack.extend(a.name for a in self.nodes[each].all_input_nodes)
+            for each in self.in_order(set(order)):
+                values[each] = held[each] if each in held else self._runner(each)(values)
+            held[name] = values[name]
+        return held[name]
 
     def homes(
         self, known: Iterable[str], wanted: Iterable[str], owned: frozenset[str]
@@ -322,6 +300,7 @@ class Program:
         routed = self._routed(routes)
         needed: set[str] = set()
         sizes: set[str] = set()
+        counted: set[str] = set()
         stack = [name for name in wanted if name not in known]
         while stack:
             name = stack.pop()
@@ -329,6 +308,9 @@ class Program:
                 continue
             if self.is_row_count(name):
                 sizes.add(name)
+                continue
+            if self._is_counted(name):
+                counted.add(name)
                 continue
             needed.add(name)
             stack.extend(self._reads(name, routed))
@@ -361,7 +343,7 @@ class Program:
         for name in order:
             if name not in self._into and writes_into(self.nodes[name]) is not None:
                 self._into[name] = bind_into(self.nodes[name])
-        self._plans[key] = Plan(steps, tuple(sizes), writing.homes)
+        self._plans[key] = Plan(steps, tuple(sizes), tuple(counted), writing.homes)
         return self._plans[key]
 
     def _runner(self, name: str) -> Run:

@@ -48,6 +48,7 @@ class SiteEngine:
         self._whole = self._node in self._ends  # somebody needs the whole tensor
         scm.record([*self._outside, *readers.nodes, self._node])
         self._blocks = scm.blocks(site)
+        self._all = torch.arange(self._site.count)
         self._order = self._site.cut(
             torch.arange(prod(self._site.shape)).reshape(1, *self._site.shape)
         )[0]
@@ -259,10 +260,13 @@ class SiteEngine:
         parts: list[Tensor] = []
         for each, index in zip(jobs, picked, strict=True):
             value = each.value[rows]
+            if index is None and torch.equal(each.job.made[0].index, self._all):
+                parts.append(value)
+                continue
             part = blocks.clone() if index is None else blocks[index]
             part[:, each.job.made[0].index] = value if index is None else value[index]
             parts.append(part)
-        return self._site.join(torch.cat(parts), like)
+        return self._site.join(parts[0] if len(parts) == 1 else torch.cat(parts), like)
 
 
 def _moved(moves: Sequence[compiler.Update], changes: Sequence[Tensor], before: Tensor) -> Tensor:
