@@ -84,8 +84,10 @@ def test_bins_that_do_not_determine_say_how_much() -> None:
     top = len(coarse.graph["levels"]["1[0]"]) - 1
     level = coarse.graph["levels"]["1[0]"][top]
     real = scm.do({"1[0]": level}).observe()["output"][:, 0].double().numpy()
-    edges = scm.observe()["output"][:, 0].double().quantile(
-        torch.tensor([1 / 3, 2 / 3], dtype=torch.float64)
+    edges = (
+        scm.observe()["output"][:, 0]
+        .double()
+        .quantile(torch.tensor([1 / 3, 2 / 3], dtype=torch.float64))
     )
     truth = float((real >= float(edges[1])).mean())
     found = eliminate(coarse, "output[0]", {"1[0]": top}, {})[2]
