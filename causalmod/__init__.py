@@ -34,6 +34,7 @@ _PUBLIC = {
     "SearchBudget": "search",
     "Site": "variables",
     "StructuralCausalModel": "scm",
+    "Sweep": "scm",
     "Variable": "variables",
     "compile": "scm",
     "exchange": "exchange",
@@ -43,6 +44,8 @@ _PUBLIC = {
     "from_pgmpy": "bridges",
     "identify": "queries",
     "information": "exchange",
+    "load": "scm",
+    "mean": "interventions",
     "modularity": "modularity",
     "query": "queries",
     "resample": "interventions",
@@ -76,6 +79,7 @@ __all__ = [
     "SelectorError",
     "Site",
     "StructuralCausalModel",
+    "Sweep",
     "Variable",
     "Verification",
     "__version__",
@@ -87,6 +91,8 @@ __all__ = [
     "from_pgmpy",
     "identify",
     "information",
+    "load",
+    "mean",
     "modularity",
     "queries",
     "query",
@@ -153,7 +159,7 @@ if TYPE_CHECKING:
     )
     from causalmod.exchange import Exchange, exchange, information
     from causalmod.information import Estimate
-    from causalmod.interventions import resample
+    from causalmod.interventions import mean, resample
     from causalmod.modularity import Modularity, modularity
     from causalmod.partition import Partition
     from causalmod.plotting import to_dot
@@ -168,6 +174,6 @@ if TYPE_CHECKING:
         rules,
         verify,
     )
-    from causalmod.scm import StructuralCausalModel, compile
+    from causalmod.scm import StructuralCausalModel, Sweep, compile, load
     from causalmod.search import SearchBudget
     from causalmod.variables import Site, Variable

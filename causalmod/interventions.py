@@ -40,7 +40,22 @@ def resample(seed: int, joint: bool = True) -> Resample:
     return Resample(seed, joint)
 
 
-Value = Union[float, int, bool, "Tensor", Resample, Callable[["Tensor"], "Tensor"]]
+@dataclass(frozen=True)
+class Mean:
+    """Ask for the mean of a variable over the rows of the data. Made by :func:`mean`."""
+
+
+def mean() -> Mean:
+    """Set variables to their mean over the data: what is known as mean ablation.
+
+    Example:
+        >>> mean()
+        Mean()
+    """
+    return Mean()
+
+
+Value = Union[float, int, bool, "Tensor", Resample, Mean, Callable[["Tensor"], "Tensor"]]
 Selector = str | Variable
 Interventions = (
     Mapping[str, Value]

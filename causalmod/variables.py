@@ -101,12 +101,11 @@ class Site:
         return values.reshape(blocks.shape[0], *self.shape)
 
     def join(self, blocks: Tensor, like: Tensor | None = None) -> Tensor:
-        """Undo :meth:`split`; ``like`` is a tensor of the network's own shape."""
+        """Undo :meth:`split`; ``like`` is a tensor with the network's own number of dimensions."""
         values = self.paste(blocks)
-        if like is None or like.shape == values.shape:
-            return values.movedim(0, self.rows_at) if self.rows_at else values
-        first = like.movedim(self.rows_at, 0)
-        return values.reshape(first.shape).movedim(0, self.rows_at)
+        if like is not None and like.ndim < values.ndim:  # rows share a dimension with their parts
+            values = values.flatten(0, 1)
+        return values.movedim(0, self.rows_at) if self.rows_at else values
 
     @property
     def _leading(self) -> list[int]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
+from causalmod.compiler.in_place import writers
 from causalmod.compiler.ops import SHAPE_ONLY, op_name
 from causalmod.compiler.rows import find_rows
 from causalmod.compiler.trace import Trace
@@ -78,7 +80,9 @@ class Program:
         self.nodes: dict[str, fx.Node] = {node.name: node for node in trace.graph.nodes}
         self._order = {name: place for place, name in enumerate(self.nodes)}
         self._symbols = {self.nodes[n].meta["val"].shape[0].node.expr for n in _used_inputs(self)}
-        self.rows = find_rows(trace.graph, self._symbols)
+        # What depends on the number of rows alone (arange, say) is computed anew for any rows.
+        found = find_rows(trace.graph, self._symbols)
+        self.rows = {name: rows for name, rows in found.items() if name in self.informed}
         self.rows_at = {name: rows.dim for name, rows in self.rows.items() if rows.parts == 1}
         self._runners: dict[str, Run] = {}
         self._plans: dict[tuple[Any, ...], tuple[list[Step], tuple[str, ...]]] = {}
@@ -114,6 +118,16 @@ class Program:
             return int(value)
         found = value.node.expr.subs(dict.fromkeys(self._symbols, rows))
         return int(found) if found.is_Integer else None
+
+    def bytes_per_row(self, name: str) -> int:
+        """Return the memory that a node's value takes for each row."""
+        value = self.nodes[name].meta.get("val")
+        total = 0
+        for each in value if isinstance(value, (tuple, list)) else [value]:
+            if isinstance(each, Tensor):
+                sizes = [self.size(size, 1) or 1 for size in each.shape]
+                total += prod(sizes) * each.element_size()
+        return total
 
     def descendants(self, name: str) -> frozenset[str]:
         """Every node that reads ``name``, directly or not."""
@@ -169,6 +183,7 @@ class Program:
         views: Sequence[View] = (),
         *,
         rows: int,
+        owned: frozenset[str] = frozenset(),
     ) -> dict[str, Tensor]:
         """Compute ``wanted`` from ``known`` tensors, passing some through patches on the way.
 
@@ -178,13 +193,17 @@ class Program:
             patches: node name → function of the node's natural value; readers see its result.
             views: what single receivers see otherwise than everybody else.
             rows: number of rows of the known tensors.
+            owned: known nodes whose tensors the run may write over.
 
         Returns:
             dict: node name → tensor, as its readers see it.
         """
         patches = patches or {}
         wanted = tuple(wanted)
-        steps, sizes = self._plan(frozenset(known), wanted, tuple(view.route for view in views))
+        routes = tuple(view.route for view in views)
+        steps, sizes = self._plan(
+            frozenset(known), wanted, routes, frozenset(patches), owned.difference(patches)
+        )
         values: dict[str, Any] = {**self._operands, **dict.fromkeys(sizes, rows)}
         seen_by: dict[str, list[View]] = {}
         for view in views:
@@ -253,9 +272,14 @@ class Program:
         return {each.name for each in self.nodes[name].all_input_nodes} | routed.get(name, set())
 
     def _plan(
-        self, known: frozenset[str], wanted: tuple[str, ...], routes: tuple[Route, ...]
+        self,
+        known: frozenset[str],
+        wanted: tuple[str, ...],
+        routes: tuple[Route, ...],
+        patched: frozenset[str],
+        owned: frozenset[str],
     ) -> tuple[list[Step], tuple[str, ...]]:
-        key = (known, wanted, routes)
+        key = (known, wanted, routes, patched, owned)
         if key in self._plans:
             return self._plans[key]
         routed = self._routed(routes)
@@ -281,7 +305,19 @@ class Program:
         for name, end in last.items():
             if name not in wanted:
                 ends.setdefault(end, []).append(name)
-        steps = [Step(name, self._runner(name), tuple(ends.get(name, ()))) for name in order]
+        reads = {name: self._reads(name, routed) for name in order}
+        # A patch, or a private view, may keep what it was shown.
+        kept = {*wanted, *patched, *(route.receiver for route in routes)}
+        kept |= {sender for route in routes for sender in route.senders}
+        writing = writers(self.nodes, order, reads, kept, owned)
+        steps = [
+            Step(
+                name,
+                _bind(self.nodes[name], *writing[name]) if name in writing else self._runner(name),
+                tuple(ends.get(name, ())),
+            )
+            for name in order
+        ]
         self._plans[key] = (steps, tuple(sizes))
         return self._plans[key]
 
@@ -307,14 +343,21 @@ def _patched(value: Any, patch: Patch | None) -> Any:
     return torch.empty_like(value).copy_(new)
 
 
-def _bind(node: fx.Node) -> Run:
-    """Return a function that looks up the node's arguments and calls its operation."""
+def _bind(node: fx.Node, target: Any = None, swapped: bool = False) -> Run:
+    """Return a function that looks up the node's arguments and calls its operation.
+
+    Args:
+        node: the operation.
+        target: another operation to call in its place.
+        swapped: exchange the first two arguments.
+    """
     if op_name(node) == "site":
         return _reader(node.args[0])
-    target: Any = node.target
+    target = node.target if target is None else target
     if target is torch.ops.aten.view.default:  # a patched tensor may lie otherwise in memory
         target = torch.ops.aten.reshape.default
-    read_args = _reader(tuple(node.args))
+    args = (node.args[1], node.args[0], *node.args[2:]) if swapped else tuple(node.args)
+    read_args = _reader(args)
     if not node.kwargs:
         return lambda values: target(*read_args(values))
     read_kwargs = _reader(dict(node.kwargs))

@@ -63,6 +63,8 @@ def _place(value: Any, symbols: set[Any]) -> Rows | None:
     if parts < 1:
         return None
     others = tuple(int(s) for dim, s in enumerate(value.shape) if dim != moving[0])
+    if 0 in others:  # nothing in it (rotary embedding of a part of each head slices such tensors)
+        return None
     return Rows(moving[0], parts, others if parts == 1 else (parts, *others))
 
 

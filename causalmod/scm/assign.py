@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from causalmod import compiler
 from causalmod.errors import InputError, SelectorError
 from causalmod.interventions import (
     Assignment,
     EdgeAssignment,
     Interventions,
+    Mean,
     Resample,
     read_value,
 )
 from causalmod.scm.modules import by_site
+from causalmod.scm.views import arrives
 from causalmod.variables import Variable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def assign(
-    scm: StructuralCausalModel, interventions: Interventions, rows: Tensor
+    scm: StructuralCausalModel, interventions: Interventions, rows: Tensor, strict: bool = True
 ) -> tuple[list[Assignment], list[EdgeAssignment]]:
     """Resolve interventions on variables and on edges.
 
@@ -35,6 +36,7 @@ def assign(
         scm: the model.
         interventions: selector, or (sender, receiver) → value.
         rows: numbers of the data rows that a value per row is given for.
+        strict: refuse an edge between sites that are joined when these very variables are not.
 
     Raises:
         SelectorError: an unknown name, or an edge that there is not.
@@ -50,7 +52,7 @@ def assign(
     seen: dict[Variable | tuple[Variable, Variable], str] = {}
     for key, value in interventions.items():
         if isinstance(key, tuple):
-            on_edges += _on_edges(scm, key, value, rows, seen)
+            on_edges += _on_edges(scm, key, value, rows, seen, strict=strict)
             continue
         selector = _text(key)
         variables = scm.resolve(selector)
@@ -73,9 +75,20 @@ def _assignment(
     index = torch.tensor([variable.index for variable in variables])
     if isinstance(value, Resample):
         new: Any = _resampled(scm, variables, value)[rows]
+    elif isinstance(value, Mean):
+        new = _mean(selector, scm.blocks(site.name)[:, index])
     else:
         new = read_value(selector, site, index, value, scm.blocks(site.name), len(rows))
     return Assignment(site.name, index, new)
+
+
+def _mean(selector: str, blocks: Tensor) -> Tensor:
+    if not blocks.is_floating_point():
+        raise InputError(
+            f"do({selector!r}): cm.mean() needs a site of floating-point numbers; this one is "
+            f"{blocks.dtype}"
+        )
+    return blocks.mean(0, keepdim=True)
 
 
 def _on_edges(
@@ -84,6 +97,8 @@ def _on_edges(
     value: Any,
     rows: Tensor,
     seen: dict[Any, str],
+    *,
+    strict: bool,
 ) -> list[EdgeAssignment]:
     if len(key) != 2:
         raise SelectorError(
@@ -103,7 +118,7 @@ def _on_edges(
                 _once(seen, pair, f"the edge from {pair[0]} to {pair[1]}", label)
         index = torch.tensor(receivers)
         reached = site in scm.edge_routes.receivers(senders[0].site)
-        if reached and _arrives(scm, senders, site, index):
+        if reached and (not strict or arrives(scm, senders, [site])[site][index].any()):
             given = _assignment(scm, sender, senders, held, rows)
             made.append(EdgeAssignment(given, site, index))
     if not made:
@@ -119,25 +134,6 @@ def _parts(scm: StructuralCausalModel, receiver: str) -> list[tuple[str, list[in
     for variable in scm.modules[receiver]:
         found.setdefault(variable.site, []).append(variable.index)
     return list(found.items())
-
-
-def _arrives(
-    scm: StructuralCausalModel, senders: Sequence[Variable], receiver: str, index: Tensor
-) -> bool:
-    """May a change of the senders arrive at any of the receivers?"""
-    sender = senders[0].site
-    site = scm.sites[sender]
-    blocks = torch.zeros(2, site.count, site.width)
-    blocks[:, [variable.index for variable in senders]] = 1
-    start = scm.node_of(sender)
-    like = torch.empty(
-        [scm.program.size(s, 2) or 0 for s in scm.program.nodes[start].meta["val"].shape]
-    )
-    found = compiler.influences(
-        scm.program, start, site.join(blocks, like), scm.node_of(receiver),
-        scm.edge_routes.barriers - {start, scm.node_of(receiver)},
-    )  # fmt: skip
-    return found.numel() > 0 and bool((scm.site(receiver).split(found)[0][index] > 0).any())
 
 
 def _text(selector: Any) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from causalmod import compiler
+from causalmod import compiler, provenance
 from causalmod.interventions import Assignment, EdgeAssignment, chain
 from causalmod.scm import facts
 from causalmod.scm.sites import Sites
@@ -81,9 +82,9 @@ class Mechanisms:
         missing = [node for node in dict.fromkeys(nodes) if node not in self._recorded]
         if missing:
             known = {**self._data, **self._recorded}
-            seen = [v for v in self._views(None) if v.route.receiver not in self._recorded]
+            seen = [v for v in self.views_of(None) if v.route.receiver not in self._recorded]
             ends = self._program.needs(missing, known.__contains__, [view.route for view in seen])
-            made = {n: p for n, p in self._patches(None).items() if n not in self._recorded}
+            made = {n: p for n, p in self.patches_of(None).items() if n not in self._recorded}
             start = {node: known[node] for node in ends}
             self._recorded.update(self._program.run(start, missing, made, seen, rows=self.rows))
 
@@ -95,6 +96,18 @@ class Mechanisms:
     def blocks(self, name: str) -> Tensor:
         """Return a site's recorded activations as ``[rows, variable, coordinate]``."""
         return self.site(name).split(self.recorded(self._nodes[name]))
+
+    def taken(self, node: str, rows: Tensor) -> Tensor:
+        """Return recorded values of a graph node on given rows, repeats included."""
+        place, recorded = self._program.rows[node], self.recorded(node)
+        if place.parts == 1:
+            return _take(recorded, rows, place.dim)
+        apart = recorded.unflatten(place.dim, (-1, place.parts))
+        return apart.index_select(place.dim, rows).flatten(place.dim, place.dim + 1)
+
+    def site_of(self, node: str) -> Site:
+        """Return the site, or output that is none, at a graph node."""
+        return self.site(next(name for name, at in self._nodes.items() if at == node))
 
     def site_at(self, node: str) -> str | None:
         """Return the name of the site at a graph node, if it is one."""
@@ -115,6 +128,30 @@ class Mechanisms:
         changed |= {self._nodes[each.receiver] for each in self._on_edges[len(before._on_edges) :]}
         changed |= {n for node in changed for n in self._program.descendants(node)}
         self._recorded = {n: v for n, v in before._recorded.items() if n not in changed}
+
+    # --- where it comes from ---------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return what the model is made of: the arguments that make it again."""
+        return {
+            "program": self._program,
+            "data": self._data,
+            "sites": dict(self.sites),
+            "nodes": self._nodes,
+            "readouts": self._readouts,
+            "assignments": self._assignments,
+            "on_edges": self._on_edges,
+        }
+
+    def provenance(self, seed: int | None, seconds: float) -> provenance.Provenance:
+        """Describe where a result computed on this model comes from."""
+        return provenance.Provenance(seed, *self.digests, seconds, provenance.versions())
+
+    @cached_property
+    def digests(self) -> tuple[str, str]:
+        """SHA-256 of the network (graph and parameters) and of the data."""
+        model = provenance.digest(self._program.held(), str(self._program.trace.graph))
+        return model, provenance.digest(self._data.items())
 
     # --- replay ---------------------------------------------------------------------------------
 
@@ -157,10 +194,10 @@ class Mechanisms:
                 held[(free or {}).get(name, [])] = False
                 if self._nodes[name] in moved and bool(held.any()):
                     steps.setdefault(self._nodes[name], []).insert(0, self._clamp(name, held))
-        for node, patch in self._patches(rows).items():
+        for node, patch in self.patches_of(rows).items():
             if node in moved:
                 steps.setdefault(node, []).insert(0, patch)
-        seen = [view for view in self._views(rows, on_edges) if view.route.receiver in moved]
+        seen = [view for view in self.views_of(rows, on_edges) if view.route.receiver in moved]
         routes = [view.route for view in seen]
         targets = [self._nodes[name] for name in wanted]
         program = self._program
@@ -175,11 +212,21 @@ class Mechanisms:
         """Run the whole network on data rows: site or readout → blocks, one run per row."""
         data = {node: value[rows] for node, value in self._data.items()}
         targets = list(self._nodes.values())
-        seen = self._views(rows)
-        values = self._program.run(data, targets, self._patches(rows), seen, rows=len(rows))
+        seen = self.views_of(rows)
+        values = self._program.run(data, targets, self.patches_of(rows), seen, rows=len(rows))
         return {name: self.site(name).split(values[node]) for name, node in self._nodes.items()}
 
-    def _patches(self, rows: Tensor | None) -> dict[str, compiler.Patch]:
+    @property
+    def assignments(self) -> tuple[Assignment, ...]:
+        """The interventions on variables made so far."""
+        return self._assignments
+
+    def patches_of(self, rows: Tensor | None) -> dict[str, compiler.Patch]:
+        """Return node → what the interventions made so far make of its value.
+
+        Args:
+            rows: which data row each run is on; None for all rows in order.
+        """
         by_site: dict[str, list[Assignment]] = {}
         for made in self._assignments:
             by_site.setdefault(made.site, []).append(made)
@@ -193,9 +240,15 @@ class Mechanisms:
         """The edges on which an intervention can be made."""
         return Edges(self._program, self._nodes, compiler.stream(self._program))
 
-    def _views(
+    def views_of(
         self, rows: Tensor | None, more: Sequence[EdgeAssignment] = ()
     ) -> list[compiler.View]:
+        """Return what the receivers of interventions on edges see.
+
+        Args:
+            rows: which data row each run is on; None for all rows in order.
+            more: further interventions, whose values have one row per run.
+        """
         made = [on_rows(each, rows) for each in self._on_edges]
         if not made and not more:
             return []
@@ -250,6 +303,11 @@ class Mechanisms:
                 self._program, self.sites, nodes, source, ends
             )
             edges.update({(source, target): matrix for target, matrix in found.items()})
+        self._cut(edges)
+        return edges, read
+
+    def _cut(self, edges: Mapping[tuple[str, str], Tensor]) -> None:
+        """Take out the arrows that interventions have cut."""
         for made in self._assignments:
             for (_, target), matrix in edges.items():
                 if target == made.site and not made.is_soft:
@@ -258,7 +316,6 @@ class Mechanisms:
             matrix = edges.get((each.sent.site, each.receiver))
             if matrix is not None and not each.sent.is_soft:
                 matrix[each.sent.index[:, None], each.index] = False
-        return edges, read
 
     @cached_property
     def representative(self) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,7 +12,10 @@ from torch import Tensor
 from causalmod import compiler
 from causalmod.errors import SelectorError
 from causalmod.interventions import Assignment, EdgeAssignment, chain
-from causalmod.variables import Site
+from causalmod.variables import Site, Variable
+
+if TYPE_CHECKING:
+    from causalmod.scm.mechanisms import Mechanisms
 
 
 class Edges:
@@ -140,3 +144,33 @@ def _merge(site: Site, indices: Sequence[int]) -> Callable[[Tensor, Tensor], Ten
         return site.join(blocks, natural)
 
     return merge
+
+
+def arrives(
+    scm: Mechanisms, senders: Sequence[Variable], receivers: Sequence[str]
+) -> dict[str, Tensor]:
+    """Tell at which variables a change of some variables of one site may arrive along an edge.
+
+    Args:
+        scm: the model.
+        senders: variables of one site.
+        receivers: names of sites and outputs.
+
+    Returns:
+        dict: receiver → bool ``[variable]``.
+    """
+    site = scm.sites[senders[0].site]
+    program, start = scm.program, scm.node_of(site.name)
+    blocks = torch.zeros(2, site.count, site.width)
+    blocks[:, [variable.index for variable in senders]] = 1
+    sizes = [program.size(size, 2) or 0 for size in program.nodes[start].meta["val"].shape]
+    changed = site.join(blocks, torch.empty(sizes))
+    nodes = {name: scm.node_of(name) for name in receivers}
+    barriers = scm.edge_routes.barriers - {start}
+    found = compiler.influences(program, start, changed, nodes.values(), barriers)
+    return {
+        name: scm.site(name).split(found[node])[0].amax(-1) > 0
+        if node in found
+        else torch.zeros(scm.site(name).count, dtype=torch.bool)
+        for name, node in nodes.items()
+    }
