@@ -5,7 +5,7 @@
 A random model of 50 nodes and 144 arrows. Both sides see the same 2,000 rows. The closed form fits
 by least squares and takes ½ log2(1 + α² Var X / σ²) at every arrow, fit included; dowhy's model is
 fitted before the clock starts. dowhy measures in two ways: by its default, the difference d of the
-variances, which for this kind of model is ½ log2(1 + d / σ²) bits, its quickest and best case; and by
+variances, which for this kind of model is ½ log2(1 + d / σ²) bits, its quickest and best case; by
 its Kullback-Leibler divergence, in nats, which it needs where models are not linear. One thread;
 errors are against the closed form of the true model.
 """
@@ -23,7 +23,7 @@ import pandas as pd
 import torch
 
 from causalmod.bridges.extra import load
-from causalmod.information.linear_gaussian import arrow_strengths, fitted_arrow_strengths
+from causalmod.information.linear_gaussian import arrow_strengths, exact_arrow_strengths
 
 NODES, ARROWS, ROWS = 50, 144, 2_000
 LIMIT = 500
@@ -70,14 +70,14 @@ def main() -> int:
     gcm = load("dowhy.gcm")
     gcm.config.disable_progress_bars()
     graph, weights, noise, data = model()
-    matrix = arrow_strengths(weights, noise)
+    matrix = exact_arrow_strengths(weights, noise)
     names = list(graph.nodes)
     truth = {(a, b): float(matrix[names.index(a), names.index(b)]) for a, b in graph.edges}
 
     seconds = []
     for _ in range(20):
         start = time.perf_counter()
-        ours = fitted_arrow_strengths(data, graph)
+        ours = arrow_strengths(data, graph)
         seconds.append(time.perf_counter() - start)
     own = float(np.median(seconds))
 
