@@ -36,6 +36,7 @@ _PUBLIC = {
     "StructuralCausalModel": "scm",
     "Sweep": "scm",
     "Variable": "variables",
+    "arrow_strengths": "information",
     "compile": "scm",
     "exchange": "exchange",
     "falsify": "queries",
@@ -83,6 +84,7 @@ __all__ = [
     "Variable",
     "Verification",
     "__version__",
+    "arrow_strengths",
     "compile",
     "exchange",
     "falsify",
@@ -158,7 +160,7 @@ if TYPE_CHECKING:
         SelectorError,
     )
     from causalmod.exchange import Exchange, exchange, information
-    from causalmod.information import Estimate
+    from causalmod.information import Estimate, arrow_strengths
     from causalmod.interventions import mean, resample
     from causalmod.modularity import Modularity, modularity
     from causalmod.partition import Partition
