@@ -1,6 +1,7 @@
 """Information in bits: estimators behind one protocol, with intervals and null floors."""
 
+from causalmod.information.bins import Bins
 from causalmod.information.estimate import Estimate
 from causalmod.information.protocol import ESTIMATORS, Bounds, Estimator, Observed
 
-__all__ = ["ESTIMATORS", "Bounds", "Estimate", "Estimator", "Observed"]
+__all__ = ["ESTIMATORS", "Bins", "Bounds", "Estimate", "Estimator", "Observed"]

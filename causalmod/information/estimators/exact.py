@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
-from causalmod.information.protocol import BINS, ESTIMATORS, MERGE, Bounds, Estimator, Observed
+from causalmod.information.bins import BINS, BinsLike
+from causalmod.information.protocol import ESTIMATORS, MERGE, Bounds, Estimator, Observed
 
 MAX_LEVELS = 256
 FEW = 64  # rows that may all differ and still be meant as an enumeration
@@ -34,7 +35,7 @@ class Exact(Estimator):
 
     @classmethod
     def fit(
-        cls, source: Observed | None, target: Observed, resolution: float, bins: int = BINS
+        cls, source: Observed | None, target: Observed, resolution: float, bins: BinsLike = BINS
     ) -> Exact:
         """See :meth:`Estimator.fit`.
 

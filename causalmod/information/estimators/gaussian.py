@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
+from causalmod.information.bins import BINS, BinsLike
 from causalmod.information.protocol import (
-    BINS,
     DUST,
     ESTIMATORS,
     MERGE,
@@ -44,7 +44,7 @@ class GaussianChannel(Estimator):
 
     @classmethod
     def fit(
-        cls, source: Observed | None, target: Observed, resolution: float, bins: int = BINS
+        cls, source: Observed | None, target: Observed, resolution: float, bins: BinsLike = BINS
     ) -> GaussianChannel:
         """See :meth:`Estimator.fit`."""
         noise = None if source is None else resolution * source.scale
