@@ -27,6 +27,7 @@ class Exact(Estimator):
     name = "exact"
     uses_resolution = False
     exact = True
+    counts = True
     paper = "Shannon (1948)"
 
     def __init__(self, source_size: Tensor | None, target_size: Tensor) -> None:
@@ -53,6 +54,11 @@ class Exact(Estimator):
                     "'binned' for single units"
                 )
         return cls(None if source is None else value_size(source.values), value_size(target.values))
+
+    def codes(self, values: Tensor) -> Tensor:
+        """See :meth:`Estimator.codes`; values are merged over all that are given at a time."""
+        values = values.double()
+        return row_codes(value_codes(values, torch.maximum(self._target_size, value_size(values))))
 
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """See :meth:`Estimator.response`."""
