@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 import causalmod as cm
 from causalmod import CausalmodWarning, Estimate, information, zoo
-from causalmod.exchange.information import KINDS
+
+KINDS = ("observational", "interventional", "conditional")
 from causalmod.information import ESTIMATORS
 from tests.exchange.networks import perceptron
 
