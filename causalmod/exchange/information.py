@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from math import isinf, log2
+from numbers import Integral
 from typing import Any
 
 from causalmod.errors import CausalmodWarning, EstimatorError
@@ -140,16 +141,22 @@ def information(
     )  # fmt: skip
     if kind == "strength":
         check_arrows(scm, asked.source, asked.target)
-    resolution, pair = check_resolution(resolution), Bins.pair(bins)
+    resolution = check_resolution(resolution)
+    if kind == "effective" and isinstance(bins, Integral):
+        bins = Bins(int(bins), "width")  # a uniform law is uniform over bins of equal width
+    pair = Bins.pair(bins)
     contexts = check_count("contexts", contexts, 2)
     draws = None if draws is None else check_count("draws", draws, 2)
     task, reason = _chosen(
-        scm, asked, estimator, resolution, pair, contexts, draws, seed, parse_memory(memory)
-    )
+        scm, asked,
+        estimator=estimator, resolution=resolution, bins=pair, contexts=contexts, draws=draws,
+        seed=seed, memory=parse_memory(memory),
+    )  # fmt: skip
     fitted = task.estimator
-    fields = strength(task, asked.noise) if kind == "strength" else _READ[kind](task)
+    fields: dict[str, Any] = {"note": reason}
+    fields |= strength(task, asked.noise) if kind == "strength" else _READ[kind](task)
     estimate = Estimate(
-        **({"note": reason} | fields),
+        **fields,
         kind=kind,
         estimator=fitted.name,
         resolution=resolution if fitted.uses_resolution else None,
@@ -169,6 +176,7 @@ def information(
 def _chosen(
     scm: StructuralCausalModel,
     asked: Question,
+    *,
     estimator: str,
     resolution: float,
     bins: tuple[Bins, Bins],

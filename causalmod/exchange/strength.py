@@ -72,10 +72,8 @@ def strength(task: Task, noise: Group | None) -> dict[str, Any]:
             each, donors = _compare(task, arrows, rows)
             bits += each
     if task.estimator.exact:
-        return exactly(Bounds(torch.tensor(total, dtype=torch.float64))) | {
-            "contexts": task.rows,
-            "donors": donors,
-        }
+        whole = exactly(Bounds(torch.tensor(total, dtype=torch.float64)))
+        return whole | {"contexts": task.rows, "donors": donors}
     return over_contexts(Bounds(bits), donors)
 
 

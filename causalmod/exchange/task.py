@@ -57,7 +57,7 @@ class Task:
     scm: StructuralCausalModel
     source: Group
     target: Group
-    fit: Callable[[Observed, Observed], Estimator]
+    fit: Callable[[Observed | None, Observed], Estimator]
     estimator: Estimator
     contexts: int
     draws: int | None
@@ -152,8 +152,8 @@ class Task:
         size = self.replays() * 8
         if size > self.memory:
             raise EstimatorError(
-                f"estimator={self.estimator.name!r} needs {len(self.donors)} × {self.rows} replays, "
-                f"about {size / 1e9:.1f} GB; use another estimator, fewer rows, or more memory"
+                f"estimator={self.estimator.name!r} needs {len(self.donors)} × {self.rows} "
+                f"replays, about {size / 1e9:.1f} GB; use another estimator, fewer rows, or more memory"
             )
         rows, entries = torch.arange(self.rows), torch.arange(len(self.donors))[:, None]
         if self.given_donors is None or self.fixed is not None:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 import causalmod as cm
 from causalmod import CausalmodWarning, Estimate, information, zoo
-
-KINDS = ("observational", "interventional", "conditional")
 from causalmod.information import ESTIMATORS
 from tests.exchange.networks import perceptron
+
+KINDS = ("observational", "interventional", "conditional")
 
 SAMPLED = [name for name, kind in ESTIMATORS if not kind.exact]
 
