@@ -163,6 +163,31 @@ class Estimator(ABC):
         """
 
 
+class PairedEstimator(Estimator):
+    """An estimator that reads paired samples only.
+
+    It adds no noise and counts nothing, so what a continuous unit sends within one context, where
+    the response is a function of the donor, is infinite to it.
+    """
+
+    uses_resolution = False
+    contextual = False
+
+    def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
+        """Refuse: see :class:`PairedEstimator`."""
+        raise EstimatorError(
+            f"estimator={self.name!r} reads pairs of samples; within a context a continuous "
+            "response is a function of the donor, and its information has no bound: use "
+            "estimator='pairwise' or 'gaussian', or 'binned' for single units"
+        )
+
+    def moves(self, responses: Tensor) -> bool:
+        """See :meth:`Estimator.moves`."""
+        values = responses.double()
+        high, low = values.amax(-2), values.amin(-2)
+        return bool((high - low > MERGE * torch.maximum(high.abs(), low.abs())).any())
+
+
 ESTIMATORS: Registry[type[Estimator]] = Registry(
     "estimator",
     "causalmod.information.estimators",

@@ -56,7 +56,7 @@ class Exact(Estimator):
         return cls(None if source is None else value_size(source.values), value_size(target.values))
 
     def codes(self, values: Tensor) -> Tensor:
-        """See :meth:`Estimator.codes`; values are merged over all that are given at a time."""
+        """See :meth:`Estimator.codes`; the values given are numbered together."""
         values = values.double()
         return row_codes(value_codes(values, torch.maximum(self._target_size, value_size(values))))
 

@@ -36,7 +36,9 @@ class GaussianChannel(Estimator):
     """
 
     name = "gaussian"
-    paper = "Shannon (1948), capacity of the Gaussian channel"
+    paper = "Shannon (1948)"
+    assumes = "noise of the resolution; signals near Gaussian (an upper bound on others)"
+    cost = "n d min(n, d)"
 
     def __init__(self, source_noise: Tensor | None, target_noise: Tensor) -> None:
         self._source_noise = source_noise

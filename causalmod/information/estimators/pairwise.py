@@ -30,6 +30,8 @@ class PairwiseBounds(Estimator):
     name = "pairwise"
     most_rows = 1024
     paper = "Kolchinsky and Tracey (2017)"
+    assumes = "noise of the resolution; fewer bits than half of log2(draws)"
+    cost = "n^2 d"
 
     def __init__(self, source_noise: Tensor | None, target_noise: Tensor) -> None:
         self._source_noise = source_noise
