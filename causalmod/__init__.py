@@ -24,6 +24,7 @@ _PUBLIC = {
     "SelectorError": "errors",
     "Estimate": "information",
     "Exchange": "exchange",
+    "Flow": "exchange",
     "Modularity": "modularity",
     "Partition": "partition",
     "SearchBudget": "search",
@@ -32,6 +33,7 @@ _PUBLIC = {
     "Variable": "variables",
     "compile": "scm",
     "exchange": "exchange",
+    "flow": "exchange",
     "information": "exchange",
     "modularity": "modularity",
     "resample": "interventions",
@@ -45,6 +47,7 @@ __all__ = [
     "Estimate",
     "EstimatorError",
     "Exchange",
+    "Flow",
     "InputError",
     "Interrupted",
     "Modularity",
@@ -59,6 +62,7 @@ __all__ = [
     "__version__",
     "compile",
     "exchange",
+    "flow",
     "information",
     "modularity",
     "resample",
@@ -105,7 +109,7 @@ if TYPE_CHECKING:
         PartitionError,
         SelectorError,
     )
-    from causalmod.exchange import Exchange, exchange, information
+    from causalmod.exchange import Exchange, Flow, exchange, flow, information
     from causalmod.information import Estimate
     from causalmod.interventions import resample
     from causalmod.modularity import Modularity, modularity

@@ -21,13 +21,13 @@ class Setting(NamedTuple):
 
     Attributes:
         site: name of the site.
-        index: ``[variable]`` positions in it.
+        places: ``[variable]`` positions in it.
         values: ``[entry, variable, coordinate]``.
         entries: ``[run]`` entry that each run takes.
     """
 
     site: str
-    index: Tensor
+    places: Tensor
     values: Tensor
     entries: Tensor
 
@@ -124,8 +124,8 @@ def patches(
     def patch(some: list[Setting]) -> Callable[[Tensor], Tensor]:
         def change(blocks: Tensor) -> Tensor:
             changed = blocks.clone()
-            for _, index, values, entries in some:
-                changed[:, index] = values[entries[runs]].to(blocks.dtype)
+            for _, places, values, entries in some:
+                changed[:, places] = values[entries[runs]].to(blocks.dtype)
             return changed
 
         return change

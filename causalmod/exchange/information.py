@@ -14,7 +14,7 @@ from causalmod.exchange.choice import check_count, check_resolution, choose, par
 from causalmod.exchange.contexts import CONTEXTS
 from causalmod.exchange.figures import conditional, observational
 from causalmod.exchange.groups import Group
-from causalmod.exchange.question import Question, Selectors, check_question
+from causalmod.exchange.question import Question, Selectors, check_kind, check_question
 from causalmod.exchange.strength import check_arrows, strength
 from causalmod.exchange.task import Task
 from causalmod.information import ESTIMATORS, Estimate, Estimator, Observed
@@ -135,10 +135,8 @@ def information(
         1.0
     """
     watch = Stopwatch()
-    asked = check_question(
-        scm, source, target, kind,
-        reference=reference, law=law, effect=effect, given_do=given_do, noise=noise,
-    )  # fmt: skip
+    how = check_kind(kind, reference=reference, law=law, effect=effect)
+    asked = check_question(scm, source, target, how, given_do=given_do, noise=noise)
     if kind == "strength":
         check_arrows(scm, asked.source, asked.target)
     resolution = check_resolution(resolution)
@@ -162,9 +160,9 @@ def information(
         resolution=resolution if fitted.uses_resolution else None,
         bins=pair[1].count if fitted.uses_bins else None,
         seed=seed,
-        reference=asked.reference,
-        law=asked.law,
-        effect=asked.effect,
+        reference=how.reference,
+        law=how.law,
+        effect=how.effect,
         given=() if asked.given is None else tuple(v.name for v in asked.given.variables),
         off_manifold=task.outside.share,
         provenance=scm.provenance(seed, watch.seconds),
@@ -189,7 +187,7 @@ def _chosen(
     left, right = asked.source.observed(), asked.target.observed()
     values = [left.values, right.values]
     values += [] if asked.given is None else [asked.given.observed().values]
-    arrows = asked.kind == "strength"
+    arrows = asked.how.kind == "strength"
     if arrows:  # targets are read one by one, whatever feeds them
         right = Group(scm, [asked.target.variables[0].name], "target").observed()
     single = right.values.shape[1] == 1 and (arrows or asked.source.width == 1)
@@ -203,13 +201,13 @@ def _chosen(
         fitted = fit(None if arrows else left, right)
         made = Task(
             scm, asked.source, asked.target, fit, fitted, contexts, draws, seed, memory,
-            asked.law or "observed", asked.effect or "total", asked.given,
-            literal=asked.reference == "observational",
+            asked.how.law or "observed", asked.how.effect or "total", asked.given,
+            literal=asked.how.reference == "observational",
         )  # fmt: skip
         return made, reason
 
     made, reason = task(0)
-    if estimator == "auto" and asked.law is not None and made.estimator.exact:
+    if estimator == "auto" and asked.how.law is not None and made.estimator.exact:
         try:
             replays = made.replays()
         except EstimatorError:  # too many combinations to list

@@ -19,47 +19,51 @@ _LAW_OF = {"strength": "product", "effective": "maxent"}
 Selectors = str | Iterable[str]
 
 
-class Question(NamedTuple):
-    """What is asked, checked.
+class Kind(NamedTuple):
+    """How something is asked, checked.
 
     Attributes:
         kind: one of :data:`KINDS`.
         reference: one of :data:`REFERENCES`; None where nothing is compared with a mixture.
         law: of the source's values; None where nothing is set.
         effect: one of :data:`EFFECTS`; None where nothing is set.
-        source, target: the groups.
-        given: a group that is set as well.
-        noise: inputs that are noise of mechanisms.
     """
 
     kind: str
     reference: str | None
     law: str | None
     effect: str | None
+
+    @property
+    def averaged(self) -> bool:
+        """Is the context unknown?"""
+        return self.kind in {"interventional", "effective"}
+
+
+class Question(NamedTuple):
+    """What is asked, checked.
+
+    Attributes:
+        how: kind, reference, law and effect.
+        source, target: the groups.
+        given: a group that is set as well.
+        noise: inputs that are noise of mechanisms.
+    """
+
+    how: Kind
     source: Group
     target: Group
     given: Group | None
     noise: Group | None
 
 
-def check_question(
-    scm: StructuralCausalModel,
-    source: Selectors,
-    target: Selectors,
-    kind: str,
-    *,
-    reference: str = "do",
-    law: str | None = None,
-    effect: str = "total",
-    given_do: Selectors = (),
-    noise: Selectors = (),
-) -> Question:
-    """Return what is asked.
+def check_kind(
+    kind: str, *, reference: str = "do", law: str | None = None, effect: str = "total"
+) -> Kind:
+    """Return how something is asked.
 
     Raises:
-        SelectorError: an unknown name.
-        InputError: an unknown kind, reference, law or effect; one that the kind does not take; or
-            groups that overlap or are empty.
+        InputError: an unknown kind, reference, law or effect, or one that the kind does not take.
     """
     for what, value, known in (
         ("kind", kind, KINDS),
@@ -69,8 +73,7 @@ def check_question(
         if value not in known:
             raise InputError(f"unknown {what} {value!r}: {nearest(str(value), known)}")
     law = check_law(_LAW_OF.get(kind, "observed") if law is None else law)
-    averaged = kind in {"interventional", "effective"}
-    if reference == "observational" and not averaged:
+    if reference == "observational" and kind not in {"interventional", "effective"}:
         raise InputError(
             f"reference='observational' is a choice of kind='interventional'; kind={kind!r} "
             "compares with no mixture: leave it out"
@@ -82,25 +85,39 @@ def check_question(
             f"kind={kind!r} is defined with law={_LAW_OF[kind]!r}; given {law!r}: leave law out, "
             "or use kind='interventional'"
         )
+    if kind == "observational":
+        return Kind(kind, None, None, None)
+    if kind == "strength":
+        return Kind(kind, None, law, "direct")
+    return Kind(kind, None if kind == "conditional" else reference, law, effect)
+
+
+def check_question(
+    scm: StructuralCausalModel,
+    source: Selectors,
+    target: Selectors,
+    how: Kind,
+    *,
+    given_do: Selectors = (),
+    noise: Selectors = (),
+) -> Question:
+    """Return what is asked.
+
+    Raises:
+        SelectorError: an unknown name.
+        InputError: groups that overlap or are empty, or that the kind does not take.
+    """
     sender, receiver = Group(scm, source, "source"), Group(scm, target, "target")
     check_disjoint(sender, receiver)
     given = _further(scm, given_do, "given_do", (sender, receiver))
     hidden = _further(scm, noise, "noise", (sender, receiver))
-    if given is not None and not (averaged or kind == "conditional"):
-        raise InputError(f"kind={kind!r} takes no given_do; use 'interventional' or 'conditional'")
+    if given is not None and not (how.averaged or how.kind == "conditional"):
+        raise InputError(
+            f"kind={how.kind!r} takes no given_do; use 'interventional' or 'conditional'"
+        )
     if hidden is not None:
-        _check_noise(scm, hidden, kind)
-    quiet = kind == "observational"
-    return Question(
-        kind,
-        reference if averaged else None,
-        None if quiet else law,
-        None if quiet else "direct" if kind == "strength" else effect,
-        sender,
-        receiver,
-        given,
-        hidden,
-    )
+        _check_noise(scm, hidden, how.kind)
+    return Question(how, sender, receiver, given, hidden)
 
 
 def _further(

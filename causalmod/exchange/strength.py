@@ -191,6 +191,15 @@ def check_arrows(scm: StructuralCausalModel, source: Group, target: Group) -> No
             _refuse(scm, (sender,), target.variables)
 
 
+def has_arrow(scm: StructuralCausalModel, source: Group, target: Group) -> bool:
+    """Does every source have an arrow into a target, and every target one from a source?"""
+    try:
+        check_arrows(scm, source, target)
+    except InputError:
+        return False
+    return True
+
+
 def _refuse(
     scm: StructuralCausalModel, sources: tuple[Variable, ...], targets: tuple[Variable, ...]
 ) -> None:

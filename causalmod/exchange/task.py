@@ -153,7 +153,8 @@ class Task:
         if size > self.memory:
             raise EstimatorError(
                 f"estimator={self.estimator.name!r} needs {len(self.donors)} × {self.rows} "
-                f"replays, about {size / 1e9:.1f} GB; use another estimator, fewer rows, or more memory"
+                f"replays, about {size / 1e9:.1f} GB; use another estimator, fewer rows, or "
+                "more memory"
             )
         rows, entries = torch.arange(self.rows), torch.arange(len(self.donors))[:, None]
         if self.given_donors is None or self.fixed is not None:
