@@ -9,15 +9,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from causalmod.exchange.groups import Group, Setting, held_between
+from causalmod.exchange.groups import Group, Setting, held_between, patches
 from causalmod.exchange.hybrid import Sample
 from causalmod.exchange.laws import Donors
 from causalmod.exchange.parties import Parties
-from causalmod.information import Bounds, Estimator, Observed, intervals
-from causalmod.information.intervals import is_saturated
+from causalmod.information import Bounds, Estimator, Observed
+from causalmod.information.all_pairs import binned_pairs, pair_codes
+from causalmod.information.bins import Bins, BinsLike
+from causalmod.information.intervals import is_saturated, t_intervals
 from causalmod.scm import StructuralCausalModel
 
-_RUN_BYTES = 2**25  # responses held at a time: few enough to stay near the processor's cache
+_RUN_BYTES = 2**24  # responses held at a time: few enough to stay near the processor's cache
 _NULL_CONTEXTS, _NULL_DRAWS = 16, 4
 
 
@@ -33,36 +35,57 @@ class Cells(NamedTuple):
     saturated: Tensor | None = None
 
 
+Responses = dict[str, Tensor]  # site → [context, donor, variable, coordinate]
+
+
 @dataclass(frozen=True)
 class Batch:
     """Targets with equally many coordinates, and one estimator for all of them.
 
     Attributes:
         targets: ``[target]`` their numbers.
-        columns: ``[target, coordinate]`` where they lie among all coordinates.
+        pick: from responses to ``[context, donor, target, coordinate]``.
         estimator: fitted on each of them.
     """
 
     targets: Tensor
-    columns: Tensor
+    pick: Callable[[Responses], Tensor]
     estimator: Estimator
 
-    def of(self, responses: Tensor) -> Tensor:
-        """Sort ``[..., donor, column]`` out by target: ``[..., target, donor, coordinate]``."""
-        whole = self.columns.shape == (responses.shape[-1], 1)
-        picked = responses[..., None] if whole else responses[..., self.columns]
-        return picked.movedim(-2, -3)
+    def of(self, responses: Responses) -> Tensor:
+        """Responses ``[context, target, donor, coordinate]`` of these targets."""
+        return self.pick(responses).movedim(2, 1)
 
 
 def batches(targets: Parties, fit: Callable[[Observed], Estimator]) -> list[Batch]:
-    """Targets by their number of coordinates, each batch with its estimator."""
-    seen = targets.together.observed()
-    found: list[Batch] = []
-    for numbers, columns in targets.by_width():
-        values = seen.values[:, columns][:, :, None]  # [row, target, 1, coordinate]
-        estimator = fit(Observed(values, seen.scale[columns][:, None]))
-        found.append(Batch(numbers, columns, estimator))
-    return found
+    """Targets that are read together, each batch with its estimator.
+
+    Single variables of one site lie side by side, so nothing is copied. Groups are put together
+    from all sites.
+    """
+    group, seen = targets.together, targets.together.observed()
+    if targets.variables:
+        found: list[Batch] = []
+        taken = 0
+        for site, numbers in targets.by_site().items():
+            values = group.values[site]
+            scale = seen.scale[taken : taken + values[0].numel()].reshape(values.shape[1:])
+            taken += values[0].numel()
+            fitted = fit(Observed(values[:, :, None], scale[:, None]))
+            found.append(Batch(numbers, lambda got, site=site: got[site], fitted))
+        return found
+    return [
+        Batch(
+            numbers,
+            lambda got, columns=columns: _side_by_side(got)[..., columns],
+            fit(Observed(seen.values[:, columns][:, :, None], seen.scale[columns][:, None])),
+        )
+        for numbers, columns in targets.by_width()
+    ]
+
+
+def _side_by_side(responses: Responses) -> Tensor:
+    return torch.cat([values.flatten(2) for values in responses.values()], dim=2)
 
 
 @dataclass(frozen=True)
@@ -81,8 +104,10 @@ class Runs:
     effect: str
     memory: int
 
-    def responses(self, source: Group, donors: Donors, contexts: Tensor, entries: Tensor) -> Tensor:
-        """All targets' coordinates ``[context, donor, column]`` under one source's donor values.
+    def responses(
+        self, source: Group, donors: Donors, contexts: Tensor, entries: Tensor
+    ) -> Responses:
+        """All targets under one source's donor values.
 
         This is the whole of the replay: what comes before draws, and what comes after counts.
 
@@ -101,13 +126,15 @@ class Runs:
                 for site, index in held.items()
             ]
         settings += source.set_to(donors.values, entries.reshape(-1))
-        got = self.targets.together.under(settings, rows, self.memory)
-        return got.reshape(*entries.shape, -1)
+        found = self.targets.together.run(patches(settings), rows)
+        group = self.targets.together.index
+        return {site: found[site].unflatten(0, entries.shape) for site in group}
 
-    def in_parts(self, source: Group, donors: Donors, sample: Sample) -> Iterator[Tensor]:
+    def in_parts(self, source: Group, donors: Donors, sample: Sample) -> Iterator[Responses]:
         """:meth:`responses`, a few contexts at a time, as memory allows."""
-        wide = self.targets.together.width
-        each = sample.shape[1] * wide * 4 * 6  # natural values, sorted out, compared, counted
+        sites = self.scm.sites
+        wide = sum(sites[name].count * sites[name].width for name in sites)
+        each = sample.shape[1] * wide * 4 * 4  # what is replayed, and what is compared
         step = max(1, min(self.memory, _RUN_BYTES) // each)
         for start in range(0, len(sample.contexts), step):
             some = sample.some(slice(start, start + step))
@@ -142,11 +169,11 @@ def conditional_cells(
     exact = sample.weights is not None
     for batch, found in zip(made, parts, strict=True):
         bounds = Bounds.joined(found)
-        cells.bits[batch.targets], low, high = _over_contexts(bounds.bits)
+        cells.bits[batch.targets], low, high = t_intervals(bounds.bits.double())
         cells.low[batch.targets] = cells.bits[batch.targets] if exact else low
         cells.high[batch.targets] = cells.bits[batch.targets] if exact else high
         if bounds.upper is not None and cells.upper is not None and cells.saturated is not None:
-            cells.upper[batch.targets] = _over_contexts(bounds.upper)[0]
+            cells.upper[batch.targets] = t_intervals(bounds.upper.double())[0]
             full = [is_saturated(float(u), sample.shape[1]) for u in cells.upper[batch.targets]]
             cells.saturated[batch.targets] = torch.tensor(full)
     if cells.saturated is not None:
@@ -166,7 +193,7 @@ def counted_cells(runs: Runs, made: list[Batch], source: Group, donors: Donors) 
     got = runs.responses(source, donors, rows, entries.expand(len(rows), -1))
     share = donors.weights.double() / donors.weights.sum()
     for batch in made:
-        some = batch.of(got.transpose(0, 1))  # [donor, target, context, coordinate]
+        some = batch.of(got).movedim(2, 0).transpose(1, 2)  # [donor, target, context, coordinate]
         within = share @ batch.estimator.response(some).bits
         pool = some.transpose(0, 1).flatten(1, 2)
         total = batch.estimator.response(pool, donors.weights.repeat_interleave(len(rows))).bits
@@ -176,14 +203,56 @@ def counted_cells(runs: Runs, made: list[Batch], source: Group, donors: Donors) 
     return cells
 
 
+def paired_cells(
+    runs: Runs, source: Group, donors: Donors, bins: BinsLike, pairs: int, seed: int
+) -> Cells:
+    """The averaged form, binned: pairs of a donor and a response, each with its own context.
+
+    Targets whose bin never differs from what it is without the intervention read exactly 0.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    contexts = torch.randint(runs.scm.rows, (pairs,), generator=generator)
+    entries = torch.randint(len(donors), (pairs, 1), generator=generator)
+    sample = Sample(contexts, entries[None])
+    parts = [
+        torch.cat([values.flatten(1) for values in got.values()], dim=1)
+        for got in runs.in_parts(source, donors, sample)
+    ]
+    sent, got = donors.columns[entries[:, 0]], torch.cat(parts)
+    seen = source.observed().values, runs.targets.together.observed().values
+    found = binned_pairs(sent, got, bins, reference=seen, memory=runs.memory)
+    cut = Bins.pair(bins)[1]
+    natural = seen[1][contexts]
+    codes = pair_codes(got, natural, (cut, cut), reference=(seen[1], seen[1]))
+    moved = (codes.left != codes.right).any(1)
+    order = torch.cat(runs.targets.columns)
+
+    def column(values: Tensor, still: float = 0.0) -> Tensor:
+        return torch.where(moved, values[0], still)[order]
+
+    return Cells(
+        column(found.bits), column(found.low), column(found.high), column(found.null),
+        None, column(found.p, 1.0), torch.zeros(len(order), dtype=torch.bool),
+    )  # fmt: skip
+
+
+def shared_cells(sources: Parties, targets: Parties, bins: BinsLike, memory: int) -> list[Cells]:
+    """``I(B;C)``, binned, of all pairs at once."""
+    left, right = sources.together.observed().values, targets.together.observed().values
+    found = binned_pairs(left, right, bins, memory=memory)
+    rows, columns = torch.cat(sources.columns), torch.cat(targets.columns)
+    full = torch.zeros(len(targets), dtype=torch.bool)
+    tables = [table[rows][:, columns] for table in found]
+    return [
+        Cells(bits, low, high, null, None, p, full)
+        for bits, low, high, null, p in zip(*tables, strict=True)
+    ]
+
+
 def _empty(count: int, bounded: bool = False) -> Cells:
-    tables = [torch.zeros(count, dtype=torch.float64) for _ in range(5)]
+    def zeros() -> Tensor:
+        return torch.zeros(count, dtype=torch.float64)
+
+    upper = zeros() if bounded else None
     full = torch.zeros(count, dtype=torch.bool)
-    return Cells(*tables[:4], tables[4] if bounded else None, None, full)
-
-
-def _over_contexts(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    values = values.double()
-    each = [intervals.t_interval(column) for column in values.T]
-    value, low, high = torch.tensor(each, dtype=torch.float64).T
-    return value, low, high
+    return Cells(zeros(), zeros(), zeros(), zeros(), upper, None, full)

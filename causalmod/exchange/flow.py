@@ -49,7 +49,9 @@ def flow(
             each a group that is set as a whole.
         targets: the same for those that are read. A pair that shares a variable is left out.
         kind: as for :func:`causalmod.information`.
-        reference, law, effect: the same.
+        reference: the same.
+        law: the same.
+        effect: the same.
         estimator: one for the whole map; ``"auto"`` as for :func:`causalmod.information`.
         resolution: noise scale in standard deviations, for estimators that add noise.
         bins: for estimators that bin, as for :func:`causalmod.information`.

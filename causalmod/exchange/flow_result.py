@@ -82,13 +82,13 @@ class Flow:
         """Return a long table: a row for each pair that was measured, a column for each table."""
         import pandas as pd
 
-        columns: dict[str, pd.Series[Any]] = {}
-        for name in _TABLES:
-            table = getattr(self, name)
-            if table is not None:
-                columns[name] = table.rename_axis("source").rename_axis("target", axis=1).stack()
-        long = pd.DataFrame(columns)
-        return long[long["bits"].notna()]
+        tables = {name: getattr(self, name) for name in _TABLES}
+        named = {name: table for name, table in tables.items() if table is not None}
+        index = pd.MultiIndex.from_product(
+            [self.bits.index, self.bits.columns], names=["source", "target"]
+        )
+        long = pd.DataFrame({name: t.to_numpy().ravel() for name, t in named.items()}, index=index)
+        return long.dropna(subset=["bits"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that ``json`` can write; pairs that were not measured are None."""
@@ -118,4 +118,4 @@ class Flow:
 
 
 def _plain(table: pd.DataFrame) -> list[list[Any]]:
-    return [[None if value != value else value for value in row] for row in table.values.tolist()]
+    return table.astype(object).where(table.notna(), None).values.tolist()

@@ -5,14 +5,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from causalmod.errors import CausalmodWarning, EstimatorError
-from causalmod.exchange.cells import Batch, Cells, Runs, batches, conditional_cells, counted_cells
+from causalmod.exchange.cells import (
+    Batch,
+    Cells,
+    Runs,
+    batches,
+    conditional_cells,
+    counted_cells,
+    paired_cells,
+    shared_cells,
+)
 from causalmod.exchange.choice import Choice, choose
 from causalmod.exchange.flow_result import Flow
 from causalmod.exchange.groups import Group
@@ -97,9 +107,16 @@ class Job:
         if asked.kind == "conditional" and kind.contextual:
             made = self._batches()
             return lambda number: self._conditional(made, number)
-        if asked.averaged and kind.exact and asked.reference == "do":
+        compared = asked.reference == "observational"
+        if asked.averaged and kind.exact and not compared:
             made = self._batches()
             return lambda number: self._counted(made, number)
+        if kind.uses_bins and self.sources.single and self.targets.single:
+            if asked.kind == "observational":
+                every = cache(lambda: shared_cells(*self._sides, self._bins, self.memory))
+                return lambda number: every()[number]
+            if asked.averaged and not compared:
+                return self._paired
         return self._pair_by_pair
 
     def _batches(self) -> list[Batch]:
@@ -109,6 +126,20 @@ class Job:
     @cached_property
     def _runs(self) -> Runs:
         return Runs(self.scm, self.targets, self.asked.effect or "total", self.memory)
+
+    @property
+    def _sides(self) -> tuple[Parties, Parties]:
+        return self.sources, self.targets
+
+    @property
+    def _bins(self) -> Any:
+        width = self.asked.kind == "effective" and isinstance(self.bins, Integral)
+        return Bins(int(self.bins), "width") if width else self.bins
+
+    def _paired(self, number: int) -> Cells:
+        source, pairs = self.sources.groups[number], self.contexts * self.draws
+        donors = self._donors(source)
+        return paired_cells(self._runs, source, donors, self._bins, pairs, self.seed)
 
     def _conditional(self, made: list[Batch], number: int) -> Cells:
         source = self.sources.groups[number]
@@ -154,13 +185,13 @@ class Job:
         source, reader = self.sources.groups[number], self.targets.groups[target]
         quiet = self.asked.kind == "strength" and not has_arrow(self.scm, source, reader)
         if bool(self.same[number, target]) or quiet:
-            settings = {"kind": self.asked.kind, "estimator": self.choice.name}
-            return Estimate(bits=0.0, low=0.0, high=0.0, **settings)
-        names = [[variable.name for variable in group.variables] for group in (source, reader)]
+            name = self.choice.name
+            return Estimate(bits=0.0, low=0.0, high=0.0, kind=self.asked.kind, estimator=name)
+        sender, receiver = ([v.name for v in group.variables] for group in (source, reader))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CausalmodWarning)  # tables say what these would
             return information(
-                self.scm, *names, self.asked.kind,
+                self.scm, sender, receiver, self.asked.kind,
                 reference=self.asked.reference or "do", law=self.asked.law,
                 effect=self.asked.effect or "total", estimator=self.choice.name,
                 resolution=self.resolution, bins=self.bins, contexts=self.contexts,
@@ -213,7 +244,7 @@ class Tables:
             resolution=job.resolution if kind.uses_resolution else None,
             bins=Bins.pair(job.bins)[1].count if kind.uses_bins else None,
             contexts=job.scm.rows if kind.exact else min(job.contexts, job.scm.rows),
-            donors=0 if kind.exact else job.draws,
+            donors=0 if kind.exact or job.asked.law is None else job.draws,
             seed=job.seed,
             law=job.asked.law,
             effect=job.asked.effect,

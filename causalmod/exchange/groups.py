@@ -69,10 +69,12 @@ class Group:
     def observed(self) -> Observed:
         """Values ``[row, coordinate]`` on all rows of the data, and scales."""
         scales = [self._scm.scales[s][index].flatten() for s, index in self.index.items()]
-        return Observed(self._columns(self.values), torch.cat(scales))
+        return Observed(self.columns(self.values), torch.cat(scales))
 
-    def _columns(self, values: dict[str, Tensor]) -> Tensor:
-        return torch.cat([values[site].flatten(1) for site in self.index], dim=1)
+    def columns(self, values: dict[str, Tensor]) -> Tensor:
+        """Site → values ``[run, variable, coordinate]`` side by side, ``[run, coordinate]``."""
+        parts = [values[site].flatten(1) for site in self.index]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def set_to(self, values: dict[str, Tensor], entries: Tensor) -> list[Setting]:
         """Give this group, in run ``r``, its values in entry ``entries[r]``.
@@ -84,7 +86,7 @@ class Group:
         return [Setting(site, index, values[site], entries) for site, index in self.index.items()]
 
     def under(self, settings: Sequence[Setting], contexts: Tensor, memory: int) -> Tensor:
-        """Values of this group when variables are set.
+        """Values ``[run, coordinate]`` of this group when variables are set.
 
         Constant units are clamped on the way, as they carry nothing; but this group is what is
         asked about, and answers freely even if it is constant on the data.
@@ -94,9 +96,6 @@ class Group:
             contexts: ``[run]`` row of everything else.
             memory: bytes that the runs may hold.
 
-        Returns:
-            Tensor: ``[run, coordinate]``.
-
         Raises:
             EstimatorError: a value overflows.
         """
@@ -105,12 +104,27 @@ class Group:
         parts: list[Tensor] = []
         for start in range(0, len(contexts), step):
             chunk = slice(start, start + step)
-            blocks = self._scm.replay(
-                contexts[chunk], patches(settings, chunk), list(self.index), free=self.index
-            )
-            own = {site: blocks[site][:, index] for site, index in self.index.items()}
-            parts.append(self._columns(own))
-        return check_finite(torch.cat(parts), "the target", self.variables)
+            parts.append(self.columns(self.run(patches(settings, chunk), contexts[chunk])))
+        return torch.cat(parts)
+
+    def run(
+        self, changes: dict[str, Callable[[Tensor], Tensor]], contexts: Tensor
+    ) -> dict[str, Tensor]:
+        """Site → values ``[run, variable, coordinate]`` of this group in one batch of runs.
+
+        Args:
+            changes: site → function of its natural blocks.
+            contexts: ``[run]`` row of everything else.
+
+        Raises:
+            EstimatorError: a value overflows.
+        """
+        found = self._scm.replay(contexts, changes, list(self.index), free=self.index)
+        for site, index in self.index.items():
+            if len(index) < self._scm.sites[site].count or bool((index.diff() != 1).any()):
+                found[site] = found[site][:, index]
+            check_finite(found[site], "the target", self.variables)
+        return found
 
 
 def patches(
@@ -166,7 +180,9 @@ def check_finite(responses: Tensor, who: str, variables: Iterable[object]) -> Te
     Raises:
         EstimatorError: some are NaN or infinite.
     """
-    if responses.is_floating_point() and not bool(torch.isfinite(responses).all()):
+    if not responses.is_floating_point() or bool(torch.isfinite(responses.sum())):
+        return responses
+    if not bool(torch.isfinite(responses).all()):
         shown = ", ".join(str(variable) for _, variable in zip(range(3), variables, strict=False))
         raise EstimatorError(
             f"values of {who} ({shown}, ...) are NaN or infinite when others are set to what they "

@@ -60,6 +60,18 @@ class Parties:
         """Has every party one coordinate?"""
         return all(len(columns) == 1 for columns in self.columns)
 
+    @property
+    def variables(self) -> bool:
+        """Is every party one variable?"""
+        return all(len(group.variables) == 1 for group in self.groups)
+
+    def by_site(self) -> dict[str, Tensor]:
+        """Site → numbers of the parties there, which are single variables, in its order."""
+        found: dict[str, list[int]] = {}
+        for number, group in enumerate(self.groups):
+            found.setdefault(group.variables[0].site, []).append(number)
+        return {site: torch.tensor(numbers) for site, numbers in found.items()}
+
     def by_width(self) -> list[tuple[Tensor, Tensor]]:
         """Parties with equally many coordinates: their numbers, and columns ``[party, column]``."""
         found: dict[int, list[int]] = {}

@@ -53,4 +53,4 @@ def bin_entropies(values: Tensor, edges: Tensor, parts: Tensor) -> Tensor:
 def _below(values: Tensor, edges: Tensor) -> Tensor:
     """Number ``[..., unit]`` of edges ``[unit, edge]`` that lie below each value."""
     flat = values.reshape(-1, values.shape[-1]).T.contiguous()
-    return torch.searchsorted(edges, flat).T.reshape(values.shape)
+    return torch.searchsorted(edges, flat).T.contiguous().reshape(values.shape)

@@ -1,6 +1,7 @@
 """Figures: a file each, drawn with matplotlib's objects, returned as a ``Figure``."""
 
 from causalmod.plotting.dot import to_dot
+from causalmod.plotting.flow import describe_flow, plot_flow
 from causalmod.plotting.matrix import describe_matrix, plot_matrix
 from causalmod.plotting.network import describe_network, plot_network
 from causalmod.plotting.nulls import describe_nulls, plot_nulls
@@ -12,6 +13,7 @@ from causalmod.plotting.resolution import describe_resolution, plot_resolution
 from causalmod.plotting.text import drawable, number, plain
 
 __all__ = [
+    "describe_flow",
     "describe_matrix",
     "describe_network",
     "describe_nulls",
@@ -20,6 +22,7 @@ __all__ = [
     "drawable",
     "number",
     "plain",
+    "plot_flow",
     "plot_matrix",
     "plot_network",
     "plot_nulls",
