@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
+from causalmod.information.bin_entropy import bin_entropies
 from causalmod.information.bins import BINS, Bins, BinsLike
-from causalmod.information.estimators.exact import value_codes, value_size
-from causalmod.information.protocol import ESTIMATORS, Bounds, Estimator, Observed
+from causalmod.information.estimators.exact import value_codes
+from causalmod.information.protocol import ESTIMATORS, MERGE, Bounds, Estimator, Observed
 
 
 @ESTIMATORS.register("binned")
@@ -120,15 +121,17 @@ class Binned(Estimator):
         parts = parts.to(values.dtype)
         given = self._target_bins.edges is not None
         edges = below(self._target_edges, values.dtype, given)
+        if not given:  # nothing is discarded
+            alone = edges.ndim == 1
+            batch = values.unsqueeze(-2) if alone else values
+            found = bin_entropies(batch, edges.reshape(-1, edges.shape[-1]), parts.mT)
+            return found[..., 0, :] if alone else found
         above = torch.empty_like(values)
 
         def count(edge: Tensor) -> Tensor:
             return torch.gt(values, edge, out=above) @ parts
 
         every = [count(edges[..., e]) for e in range(edges.shape[-1])]
-        if not given:
-            total = parts.sum(0).expand_as(every[0] if every else above[..., :1] @ parts[:1])
-            every = [total, *every, torch.zeros_like(total)]
         total = (every[0] - every[-1]).double()
         inside = sum(xlogx((a - b).double()) for a, b in pairwise(every))
         return ((xlogx(total) - inside) / (total.clamp_min(1) * log(2))).clamp_min_(0)
@@ -142,10 +145,10 @@ def edges_of(values: Tensor, bins: Bins) -> Tensor:
     lead = values.shape[1:]
     if bins.edges is not None:
         return torch.tensor(bins.edges, dtype=torch.float64).expand(*lead, -1)
-    columns = values.double().reshape(len(values), -1)
+    columns = values.reshape(len(values), -1).T.contiguous()
     if bins.rule == "width":
-        low, high = columns.amin(0)[:, None], columns.amax(0)[:, None]
-        share = torch.arange(1, bins.count, dtype=torch.float64) / bins.count
+        low, high = columns.double().amin(1)[:, None], columns.double().amax(1)[:, None]
+        share = torch.arange(1, bins.count, dtype=torch.float64, device=values.device) / bins.count
         edges = torch.where(high > low, low + (high - low) * share, inf)
     else:
         edges = _equally_full(columns, bins.count)
@@ -153,18 +156,33 @@ def edges_of(values: Tensor, bins: Bins) -> Tensor:
 
 
 def _equally_full(columns: Tensor, bins: int) -> Tensor:
-    """Inner edges ``[column, edge]`` for ``[row, column]``; midway between values, never at one."""
-    ordered = columns.sort(dim=0).values
-    codes = value_codes(ordered, value_size(ordered)).T.contiguous()
-    count = len(ordered)
-    cuts = torch.arange(1, bins) * count // bins
+    """Inner edges ``[column, edge]`` for ``[column, row]``; midway between values, never at one."""
+    ordered = _sorted(columns)
+    count = ordered.shape[1]
+    cuts = (torch.arange(1, bins, device=columns.device) * count // bins).expand(len(ordered), -1)
     # a cut inside a run of equal values moves to the end of the run
-    cuts = torch.searchsorted(codes, codes[:, (cuts - 1).clamp_min(0)].contiguous(), right=True)
+    size = torch.maximum(ordered[:, :1].abs(), ordered[:, -1:].abs()).double().clamp_min(1e-30)
+    gap = ordered.gather(1, cuts).double() - ordered.gather(1, (cuts - 1).clamp_min(0)).double()
+    tied = ((cuts > 0) & (gap <= MERGE * size)).any(1)
+    if bool(tied.any()):
+        some = ordered[tied].double()
+        codes = value_codes(some.T, size[tied].T).T.contiguous()
+        places = (cuts[tied] - 1).clamp_min(0)
+        moved = torch.searchsorted(codes, codes.gather(1, places), right=True)
+        cuts = cuts.clone()
+        cuts[tied] = moved
     again = torch.nn.functional.pad(cuts.diff(dim=1) == 0, (1, 0))
-    ordered = ordered.T
-    upper = ordered.gather(1, cuts.clamp_max(count - 1))
-    edges = (ordered.gather(1, cuts - 1) + upper) / 2
+    upper = ordered.gather(1, cuts.clamp_max(count - 1)).double()
+    edges = (ordered.gather(1, (cuts - 1).clamp_min(0)).double() + upper) / 2
     return edges.masked_fill(again | (cuts >= count), inf).sort(dim=1).values
+
+
+def _sorted(columns: Tensor) -> Tensor:
+    if columns.device.type != "cpu":
+        return columns.sort(dim=1).values
+    import numpy as np  # its sort uses the vector units of the processor
+
+    return torch.from_numpy(np.sort(columns.detach().numpy(), axis=1))
 
 
 def bin_edges(values: Tensor, bins: int) -> Tensor:
