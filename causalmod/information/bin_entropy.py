@@ -37,7 +37,7 @@ def bin_entropies(values: Tensor, edges: Tensor, parts: Tensor) -> Tensor:
     rest, inside = whole, torch.zeros_like(whole)
     above = torch.empty_like(draws)
     padded = torch.nn.functional.pad(edges, (0, 1), value=inf)
-    unit = torch.arange(len(edges))
+    unit = torch.arange(len(edges), device=edges.device)
     for step in range(int(crossed.max()) if crossed.numel() else 0):
         edge = padded[unit, (low + step).clamp_max(edges.shape[1])]
         edge = torch.where(crossed > step, edge, inf)
