@@ -18,14 +18,13 @@ from causalmod.exchange.figures import (
     jackknifed,
     null_floor,
 )
-from causalmod.exchange.task import Task
+from causalmod.exchange.task import FEW_GIVEN, Task
 from causalmod.information import Bounds
 from causalmod.information.channel import averaged_over_all, averaged_over_sets
 from causalmod.information.intervals import is_saturated, t_interval
 
 _MOST_PERMUTED = 256  # draws in a set, all of whose distances are found again each time
-_GIVEN = 64  # values of a known intervention that are gone through one by one
-_GIVEN_DRAWN = 16  # of more values, so many are drawn
+_GIVEN_DRAWN = 16  # values of a known intervention that are drawn, where there are many
 
 
 def interventional(task: Task) -> dict[str, Any]:
@@ -62,7 +61,7 @@ def _given_each(task: Task) -> dict[str, Any]:
     if donors is None:
         return {}
     places, counts = torch.arange(len(donors)), donors.weights.double()
-    if len(donors) > _GIVEN and not task.estimator.exact:
+    if len(donors) > FEW_GIVEN and not task.estimator.exact:
         generator = torch.Generator().manual_seed(task.seed + 5)
         places = torch.randint(len(donors), (_GIVEN_DRAWN,), generator=generator)
         counts = torch.ones(_GIVEN_DRAWN, dtype=torch.float64)
@@ -131,8 +130,8 @@ def confounding_gap(task: Task, responses: Tensor, weights: Tensor) -> tuple[flo
     observed = task.target.observed().values.double()
     codes = task.outcomes(torch.cat([observed, responses]))
     seen, under = codes[: len(observed)], codes[len(observed) :]
-    kept = under >= 0  # -1: outside the edges of bins, which are discarded
-    seen, under, weights = seen[seen >= 0], under[kept], weights[kept].double()
+    kept = under != -1  # outside the edges of bins: discarded
+    seen, under, weights = seen[seen != -1], under[kept], weights[kept].double()
     if not len(seen) or not len(under):
         return 0.0, 0.0
     gap = float(divergence(under, seen, weights))
@@ -213,13 +212,20 @@ def _on_pairs(task: Task) -> dict[str, Any]:
         return fields
     sent = task.donors.columns[sample.donors[0].flatten()]
     got = grid.flatten(0, 1)
-    places = torch.arange(count * each).reshape(count, each)
+    # a row that is left out neither sets nor is set: both roles make the figure vary with the data
+    context, donor = (
+        sample.contexts[:, None].expand(count, each).flatten(),
+        sample.donors[0].flatten(),
+    )
+    donor = donor if task.law == "observed" and len(task.donors) == task.rows else context
 
     def gap(some: Tensor) -> float:
         return confounding_gap(task, got[some], torch.ones(len(some)))[0]
 
     def figures(kept: Tensor) -> Bounds:
-        some = places[kept].flatten()
+        rows = torch.zeros(task.rows, dtype=torch.bool)
+        rows[kept] = True
+        some = (rows[context] & rows[donor]).nonzero()[:, 0]
         found = task.estimator.shared(sent[some], got[some])
         return Bounds(found.bits.clamp_min(0) + gap(some)) if task.literal else found
 
@@ -228,7 +234,7 @@ def _on_pairs(task: Task) -> dict[str, Any]:
         return float(task.estimator.shared(sent[order], got).bits)
 
     plain = float(task.estimator.shared(sent, got).bits)
-    fields = jackknifed(figures, count) | null_floor(task, permuted, plain) | shape
+    fields = jackknifed(figures, task.rows) | null_floor(task, permuted, plain) | shape
     if task.estimator.counts:
         beyond = _beyond(replace(task, literal=False), {}, got, torch.ones(len(got)))
         fields |= beyond

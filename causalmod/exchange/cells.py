@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -104,6 +105,13 @@ class Runs:
     effect: str
     memory: int
 
+    @cached_property
+    def _constant(self) -> dict[str, Tensor]:
+        """Site → positions of targets that are constant on the data."""
+        every = self.targets.together.index.items()
+        found = {site: index[self.scm.constant[site][index]] for site, index in every}
+        return {site: index for site, index in found.items() if len(index)}
+
     def responses(
         self, source: Group, donors: Donors, contexts: Tensor, entries: Tensor
     ) -> Responses:
@@ -118,17 +126,20 @@ class Runs:
             entries: ``[context, donor]`` entries of ``donors``.
         """
         rows = contexts[:, None].expand(entries.shape).reshape(-1)
-        settings: list[Setting] = []
+        # what is constant is read as it answers, and held for all who read it further on
+        settings = [
+            Setting(site, index, self.scm.blocks(site)[:, index], rows)
+            for site, index in self._constant.items()
+        ]
         if self.effect == "direct":
-            held = held_between(self.scm, [source, self.targets.together])
-            settings = [
+            held = held_between(self.scm, [source])
+            settings += [
                 Setting(site, index, self.scm.blocks(site)[:, index], rows)
                 for site, index in held.items()
             ]
         settings += source.set_to(donors.values, entries.reshape(-1))
         found = self.targets.together.run(patches(settings), rows)
-        group = self.targets.together.index
-        return {site: found[site].unflatten(0, entries.shape) for site in group}
+        return {site: values.unflatten(0, entries.shape) for site, values in found.items()}
 
     def in_parts(self, source: Group, donors: Donors, sample: Sample) -> Iterator[Responses]:
         """:meth:`responses`, a few contexts at a time, as memory allows."""

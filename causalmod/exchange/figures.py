@@ -105,7 +105,12 @@ def observational(task: Task) -> dict[str, Any]:
         return estimator.shared(left[kept], right[kept])
 
     plain = float(task.estimator.shared(left, right).bits)
-    return jackknifed(figures, len(left)) | null_floor(task, permuted, plain) | shape
+    known = task.estimator.shared_interval(left, right)
+    if known is None:
+        fields = jackknifed(figures, len(left))
+    else:
+        fields = dict(zip(("bits", "low", "high"), known.above_zero(), strict=True))
+    return fields | null_floor(task, permuted, plain) | shape
 
 
 def _at(observed: Observed, rows: Tensor) -> Observed:

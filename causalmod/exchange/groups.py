@@ -112,6 +112,8 @@ class Group:
     ) -> dict[str, Tensor]:
         """Site → values ``[run, variable, coordinate]`` of this group in one batch of runs.
 
+        They are what the mechanisms give, also where a change then makes something else of them.
+
         Args:
             changes: site → function of its natural blocks.
             contexts: ``[run]`` row of everything else.
@@ -119,12 +121,23 @@ class Group:
         Raises:
             EstimatorError: a value overflows.
         """
-        found = self._scm.replay(contexts, changes, list(self.index), free=self.index)
+        natural: dict[str, Tensor] = {}
+
+        def noting(site: str, change: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+            def noted(blocks: Tensor) -> Tensor:
+                natural[site] = blocks
+                return change(blocks)
+
+            return noted
+
+        noted = {s: noting(s, c) if s in self.index else c for s, c in changes.items()}
+        found = self._scm.replay(contexts, noted, list(self.index), free=self.index) | natural
+        own: dict[str, Tensor] = {}
         for site, index in self.index.items():
-            if len(index) < self._scm.sites[site].count or bool((index.diff() != 1).any()):
-                found[site] = found[site][:, index]
-            check_finite(found[site], "the target", self.variables)
-        return found
+            whole = len(index) == self._scm.sites[site].count and bool((index.diff() == 1).all())
+            own[site] = found[site] if whole else found[site][:, index]
+            check_finite(own[site], "the target", self.variables)
+        return own
 
 
 def patches(

@@ -18,6 +18,8 @@ from causalmod.information.estimators.exact import value_codes, value_size
 from causalmod.information.protocol import MERGE
 from causalmod.scm import StructuralCausalModel
 
+FEW_GIVEN = 64  # values of a known intervention that are gone through one by one
+
 
 @dataclass
 class Outside:
@@ -78,19 +80,19 @@ class Task:
     @cached_property
     def donors(self) -> Donors:
         """Values of the source: all, where they are counted, else entries to draw from."""
-        return self._donors(self.source, self.law, self.seed + 1)
+        if self.estimator.exact:
+            most = max(1, self.memory // (8 * self.rows))
+            return enumerated(self.source.values, self.law, most)
+        return drawn(self.source.values, self.law, self.seed + 1)
 
     @cached_property
     def given_donors(self) -> Donors | None:
         """Values of the group that is set as well."""
         if self.given is None:
             return None
-        return self._donors(self.given, "observed", self.seed + 2)
-
-    def _donors(self, group: Group, law: str, seed: int) -> Donors:
-        if self.estimator.exact:
-            return enumerated(group.values, law, max(1, self.memory // (8 * self.rows)))
-        return drawn(group.values, law, seed)
+        listed = enumerated(self.given.values, "observed", self.rows)
+        few = self.estimator.exact or len(listed) <= FEW_GIVEN
+        return listed if few else drawn(self.given.values, "observed", self.seed + 2)
 
     @cached_property
     def _held(self) -> dict[str, Tensor]:

@@ -59,7 +59,7 @@ def confounded() -> Case:
     ``P(X=1) = .55``. Set X, and ``P(Y=1|do(0)) = .1``, ``P(Y=1|do(1)) = .5``: the mixture has
     ``P(Y=1) = .32``, and ``h(.32) - .45 h(.1) - .55 h(.5) = 0.143333`` bits are received. On the
     data ``P(Y=1) = .42``, for ``P(u=1,x=1) = .4``: against that the reading is
-    ``KL(.32 || .42) = 0.030507`` more, the confounding gap. Watched, ``I(X;Y) = 0.274090``, U
+    ``KL(.32 || .42) = 0.030506`` more, the confounding gap. Watched, ``I(X;Y) = 0.274090``, U
     telling both. To cut the arrow feeds it ``X' ~ P(X)``: then ``P(Y=1|u=1) = .54``, and
     ``.5 (.2 KL(.1 || .54) + .8 KL(.9 || .54)) = 0.240059``.
 
