@@ -151,6 +151,8 @@ def null_floor(
     task: Task, permuted: Callable[[torch.Generator], float], observed: float
 ) -> dict[str, Any]:
     """Null floor and p-value; where permuting changes nothing, nothing is sent for certain."""
+    if not task.permuted:
+        return {}
     draws = _FEW_PERMUTATIONS if task.estimator.groups else _PERMUTATIONS
     floor, p = permutation_null(permuted, observed, draws, task.seed)
     return {"null": max(0.0, floor), "p": p}

@@ -43,7 +43,7 @@ class Group:
     def __init__(
         self, scm: StructuralCausalModel, selectors: str | Iterable[str], role: str
     ) -> None:
-        self._scm = scm
+        self.scm = scm
         if not isinstance(selectors, (str, Iterable)):
             raise InputError(
                 f"{role} is a selector such as 'fc1[3]' or a list of them; given {selectors!r}"
@@ -59,16 +59,16 @@ class Group:
     @property
     def width(self) -> int:
         """Number of coordinates."""
-        return sum(self._scm.sites[s].width * len(index) for s, index in self.index.items())
+        return sum(self.scm.sites[s].width * len(index) for s, index in self.index.items())
 
     @property
     def values(self) -> dict[str, Tensor]:
         """Site → values ``[row, variable, coordinate]`` on all rows of the data."""
-        return {site: self._scm.blocks(site)[:, index] for site, index in self.index.items()}
+        return {site: self.scm.blocks(site)[:, index] for site, index in self.index.items()}
 
     def observed(self) -> Observed:
         """Values ``[row, coordinate]`` on all rows of the data, and scales."""
-        scales = [self._scm.scales[s][index].flatten() for s, index in self.index.items()]
+        scales = [self.scm.scales[s][index].flatten() for s, index in self.index.items()]
         return Observed(self.columns(self.values), torch.cat(scales))
 
     def columns(self, values: dict[str, Tensor]) -> Tensor:
@@ -99,7 +99,7 @@ class Group:
         Raises:
             EstimatorError: a value overflows.
         """
-        wide = max(sum(site.count * site.width for site in self._scm.sites.values()), 1)
+        wide = max(sum(site.count * site.width for site in self.scm.sites.values()), 1)
         step = max(256, min(memory, _RUN_BYTES) // (wide * 4))
         parts: list[Tensor] = []
         for start in range(0, len(contexts), step):
@@ -131,10 +131,10 @@ class Group:
             return noted
 
         noted = {s: noting(s, c) if s in self.index else c for s, c in changes.items()}
-        found = self._scm.replay(contexts, noted, list(self.index), free=self.index) | natural
+        found = self.scm.replay(contexts, noted, list(self.index), free=self.index) | natural
         own: dict[str, Tensor] = {}
         for site, index in self.index.items():
-            whole = len(index) == self._scm.sites[site].count and bool((index.diff() == 1).all())
+            whole = len(index) == self.scm.sites[site].count and bool((index.diff() == 1).all())
             own[site] = found[site] if whole else found[site][:, index]
             check_finite(own[site], "the target", self.variables)
         return own

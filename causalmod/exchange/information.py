@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from math import isinf, log2
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 from causalmod.errors import CausalmodWarning, EstimatorError
 from causalmod.exchange.averaged import interventional
@@ -19,6 +20,7 @@ from causalmod.exchange.strength import check_arrows, strength
 from causalmod.exchange.task import Task
 from causalmod.information import ESTIMATORS, Estimate, Estimator, Observed
 from causalmod.information.bins import Bins
+from causalmod.information.choice import disagreement, second_opinion
 from causalmod.information.protocol import BINS
 from causalmod.provenance import Stopwatch
 from causalmod.scm import StructuralCausalModel
@@ -29,6 +31,18 @@ _READ: dict[str, Callable[[Task], dict[str, Any]]] = {
     "effective": interventional,
     "conditional": conditional,
 }
+
+
+class _Settings(NamedTuple):
+    """How much is drawn, and what by."""
+
+    estimator: str
+    resolution: float
+    bins: tuple[Bins, Bins]
+    contexts: int
+    draws: int | None
+    seed: int
+    memory: int
 
 
 def information(
@@ -145,11 +159,8 @@ def information(
     pair = Bins.pair(bins)
     contexts = check_count("contexts", contexts, 2)
     draws = None if draws is None else check_count("draws", draws, 2)
-    task, reason = _chosen(
-        scm, asked,
-        estimator=estimator, resolution=resolution, bins=pair, contexts=contexts, draws=draws,
-        seed=seed, memory=parse_memory(memory),
-    )  # fmt: skip
+    settings = _Settings(estimator, resolution, pair, contexts, draws, seed, parse_memory(memory))
+    task, reason = _chosen(asked, settings)
     fitted = task.estimator
     fields: dict[str, Any] = {"note": reason}
     fields |= strength(task, asked.noise) if kind == "strength" else _READ[kind](task)
@@ -168,22 +179,31 @@ def information(
         provenance=scm.provenance(seed, watch.seconds),
     )
     _warn(estimate)
+    if estimator == "auto" and not fitted.exact and kind != "strength":
+        width = asked.source.width + asked.target.width
+        other = second_opinion(fitted.name, kind, width, scm.rows)
+        if other is not None:
+            _compare(estimate, asked, settings._replace(estimator=other))
     return estimate
 
 
-def _chosen(
-    scm: StructuralCausalModel,
-    asked: Question,
-    *,
-    estimator: str,
-    resolution: float,
-    bins: tuple[Bins, Bins],
-    contexts: int,
-    draws: int | None,
-    seed: int,
-    memory: int,
-) -> tuple[Task, str]:
+def _compare(first: Estimate, asked: Question, settings: _Settings) -> None:
+    """Warn where another estimator that suits the data says something else."""
+    try:
+        task = replace(_chosen(asked, settings)[0], permuted=False)
+        fields = _READ[asked.how.kind](task)
+    except EstimatorError:
+        return
+    bins = first.bins if task.estimator.uses_bins else None
+    second = Estimate(**fields, kind=first.kind, estimator=task.estimator.name, bins=bins)
+    text = disagreement(first, second)
+    if text is not None:
+        warnings.warn(text, CausalmodWarning, stacklevel=4)
+
+
+def _chosen(asked: Question, settings: _Settings) -> tuple[Task, str]:
     """The task with its estimator, and why that one."""
+    scm, estimator = asked.source.scm, settings.estimator
     left, right = asked.source.observed(), asked.target.observed()
     values = [left.values, right.values]
     values += [] if asked.given is None else [asked.given.observed().values]
@@ -193,14 +213,17 @@ def _chosen(
     single = right.values.shape[1] == 1 and (arrows or asked.source.width == 1)
 
     def task(replays: int) -> tuple[Task, str]:
-        name, reason = choose(estimator, values, replays, memory, single, bins[1].count)
+        name, reason = choose(
+            estimator, values, replays, settings.memory, single, settings.bins[1].count
+        )
 
         def fit(source: Observed | None, target: Observed) -> Estimator:
-            return ESTIMATORS.get(name).fit(source, target, resolution, bins)
+            return ESTIMATORS.get(name).fit(source, target, settings.resolution, settings.bins)
 
         fitted = fit(None if arrows else left, right)
         made = Task(
-            scm, asked.source, asked.target, fit, fitted, contexts, draws, seed, memory,
+            scm, asked.source, asked.target, fit, fitted,
+            settings.contexts, settings.draws, settings.seed, settings.memory,
             asked.how.law or "observed", asked.how.effect or "total", asked.given,
             literal=asked.how.reference == "observational",
         )  # fmt: skip
@@ -211,7 +234,7 @@ def _chosen(
         try:
             replays = made.replays()
         except EstimatorError:  # too many combinations to list
-            replays = memory
+            replays = settings.memory
         made, reason = task(replays)
     return made, reason
 

@@ -53,6 +53,7 @@ class Task:
         given: a group that is set as well, to values that are known; None for none.
         fixed: entry of ``given_donors`` that it is set to; None where each context has its own.
         literal: is the figure compared with what is observed?
+        permuted: are null floors and p-values wanted?
         outside: counts responses that the data never show.
     """
 
@@ -70,6 +71,7 @@ class Task:
     given: Group | None = None
     fixed: int | None = None
     literal: bool = False
+    permuted: bool = True
     outside: Outside = field(default_factory=Outside)
 
     @property
