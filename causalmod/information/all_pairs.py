@@ -12,30 +12,11 @@ from torch import Tensor
 from causalmod.errors import EstimatorError
 from causalmod.information.bins import BINS, Bins, BinsLike
 from causalmod.information.estimators.binned import below, bin_codes, edges_of, xlogx
-from causalmod.information.null_law import null_quantile
+from causalmod.information.tables import PairTable, table_figures
 
 _TILE = 2**19  # counts held at a time, unless memory is short: few enough for the cache
 _FEW = 32  # bins, of which comparisons with every edge are quick
 _BYTES = 40  # of work for each count
-_NORMAL = 1.959964  # 97.5% quantile
-
-
-class PairTable(NamedTuple):
-    """Figures ``[source, target]`` in bits.
-
-    Attributes:
-        bits: mutual information, bias corrected, nowhere below zero; exactly 0 where a side does
-            not move.
-        low, high: 95% interval, from the spread of the log ratios and of the chi-square law.
-        null: 95th percentile where nothing is shared.
-        p: p-value of independence.
-    """
-
-    bits: Tensor
-    low: Tensor
-    high: Tensor
-    null: Tensor
-    p: Tensor
 
 
 class PairCodes(NamedTuple):
@@ -93,7 +74,7 @@ def binned_pairs(
         memory: bytes that the work may hold.
         permutations: number of permutations of the rows that null floors and p-values come from; 0
             takes p-values from the chi-square law of Pearson's statistic, and null floors from
-            :func:`~causalmod.information.null_law.null_quantile`.
+            :func:`~causalmod.information.null_law.null_law`.
         seed: seed of the permutations.
 
     Raises:
@@ -111,7 +92,7 @@ def binned_pairs(
     shape = (len(codes.left), len(codes.right))
     table = PairTable(*(torch.zeros(shape, dtype=torch.float64) for _ in PairTable._fields))
     for rows, columns, counts in _tiles(codes, memory):
-        for whole, part in zip(table, _figures(counts, codes.bins), strict=True):
+        for whole, part in zip(table, table_figures(counts, codes.bins), strict=True):
             whole[rows, columns] = part.to(whole.device)
     if permutations:
         table = _permuted(codes, table, memory, permutations, seed)
@@ -132,7 +113,7 @@ def pair_bits(codes: PairCodes, memory: int = 2 * 10**9) -> Tensor:
     correct = codes.bins[1].correction != "none"
     for rows, columns, counts in _tiles(codes, memory):
         if discards:  # then margins and number of rows are those of the pair
-            found[rows, columns] = _figures(counts, codes.bins).bits.to(found.device)
+            found[rows, columns] = table_figures(counts, codes.bins).bits.to(found.device)
             continue
         sources, _, targets, width = counts.shape
         joint = torch.nn.functional.embedding_bag(
@@ -213,43 +194,6 @@ def product_of_counts(device: torch.device) -> Callable[[Tensor, Tensor], Tensor
     if works and device.type == "cpu":
         return integers
     return floats
-
-
-def _figures(counts: Tensor, bins: tuple[Bins, Bins]) -> PairTable:
-    """Figures of tables ``[source, bin, target, bin]``."""
-    from scipy.special import chdtrc  # scipy.stats takes a second to import
-
-    table = counts.float()
-    down, across = table.sum(3), table.sum(1)  # [source, bin, target], [source, target, bin]
-    n = down.sum(1).double()
-    kept = n.clamp_min(1)
-    share = (down / kept.float()[:, None]).clamp_min_(1e-30)
-    ratio = table / share[..., None]
-    ratio /= across.clamp_min(1e-30)[:, None]  # p(b, c) / p(b) p(c)
-    pearson = (table * ratio).sum((1, 3), dtype=torch.float64) - n
-    ratio = ratio.clamp_min_(1e-30).log2_()
-    terms = table.mul_(ratio)
-    plug_in = terms.sum((1, 3), dtype=torch.float64) / kept
-    square = terms.mul_(ratio).sum((1, 3), dtype=torch.float64) / kept
-    left, right = (down > 0).sum(1), (across > 0).sum(2)
-    freedom = ((left - 1) * (right - 1)).clamp_min(0).double()
-    moves = freedom > 0
-    bias = freedom / (2 * kept * log(2)) * (bins[1].correction != "none")
-    bits = torch.where(moves, plug_in - bias, 0.0)
-    # first order: the log ratios; second order: what the chi-square law has where they are all 0
-    spread = (square - plug_in.square()).clamp_min(0) / kept
-    spread += freedom / (2 * (kept * log(2)).square())
-    half = _NORMAL * torch.where(moves, spread, 0.0).sqrt()
-    degrees = freedom.clamp_min(1).cpu().numpy()
-    p = torch.from_numpy(chdtrc(degrees, pearson.clamp_min(0).cpu().numpy())).to(bits)
-    # the harmonic mean over cells of the expected count, from the margins
-    thin = (1 / down.double()).nan_to_num(posinf=0.0).sum(1) / left.clamp_min(1)
-    thin *= (1 / across.double()).nan_to_num(posinf=0.0).sum(2) / right.clamp_min(1)
-    usual = 1 / (kept * thin).clamp_min(1e-12)
-    cells = (left * right).clamp_min(1).double().cpu().numpy()
-    tail = null_quantile(cells, degrees, usual.cpu().numpy(), kept.cpu().numpy())
-    null = torch.where(moves, torch.from_numpy(tail).to(bits) - bias, 0.0)
-    return PairTable(bits, bits - half, bits + half, null, torch.where(moves, p, 1.0))
 
 
 def _permuted(

@@ -13,10 +13,10 @@ _LEAST, _MOST = 0.01, 1000.0  # counts expected in a cell; beyond, the chi-squar
 Array = NDArray[np.float64]
 
 
-def null_quantile(
+def null_law(
     cells: Array, freedom: Array, expected: Array, rows: Array, tail: float = 0.05
-) -> Array:
-    """Upper quantile in bits of the plug-in of independent samples, before any correction.
+) -> tuple[Array, Array]:
+    """Mean and upper quantile in bits of the plug-in of independent samples, before any correction.
 
     In nats ``2 n I`` has the chi-square law where many samples are expected in each cell. Where few
     are, its mean and spread are larger: those of the deviance of Poisson counts here, with which a
@@ -39,7 +39,8 @@ def null_quantile(
     # the margins are as well filled as rows have it: each degree that they take is worth 1
     mean = np.maximum(cells * mean - (cells - freedom), 1e-9)
     spread = freedom * spread
-    return gammainccinv(mean**2 / spread, tail) * spread / mean / (2 * rows * log(2))
+    nats = 2 * rows * log(2)
+    return mean / nats, gammainccinv(mean**2 / spread, tail) * spread / mean / nats
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from torch import Tensor
 from causalmod._registry import Registry
 from causalmod.errors import EstimatorError
 from causalmod.information.bins import BINS, BinsLike
+from causalmod.information.intervals import Interval
 
 #: Differences below this many noise scales are rounding, not signal.
 DUST = 1e-5
@@ -161,6 +162,10 @@ class Estimator(ABC):
         Returns:
             Bounds: scalars, in bits; a correction for bias may leave them below zero.
         """
+
+    def shared_interval(self, source: Tensor, target: Tensor) -> Interval | None:
+        """:meth:`shared` with a 95% interval over rows, where it is known; else None: jackknife."""
+        return None
 
 
 class PairedEstimator(Estimator):

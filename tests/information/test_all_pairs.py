@@ -67,14 +67,14 @@ def test_memory_bounds_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     left, right = units(), units(seed=1)
     whole = binned_pairs(left, right)
     largest = 0
-    figures = all_pairs._figures
+    figures = all_pairs.table_figures
 
     def watched(counts: Tensor, *rest: Any) -> Any:
         nonlocal largest
         largest = max(largest, counts.numel())
         return figures(counts, *rest)
 
-    monkeypatch.setattr(all_pairs, "_figures", watched)
+    monkeypatch.setattr(all_pairs, "table_figures", watched)
     for memory in (100_000, 16_000, 1):
         largest = 0
         parts = binned_pairs(left, right, memory=memory)

@@ -12,7 +12,9 @@ from causalmod.errors import EstimatorError
 from causalmod.information.bin_entropy import bin_entropies
 from causalmod.information.bins import BINS, Bins, BinsLike
 from causalmod.information.estimators.exact import value_codes
+from causalmod.information.intervals import Interval
 from causalmod.information.protocol import ESTIMATORS, MERGE, Bounds, Estimator, Observed
+from causalmod.information.tables import table_figures
 
 
 @ESTIMATORS.register("binned")
@@ -95,21 +97,32 @@ class Binned(Estimator):
 
     def shared(self, source: Tensor, target: Tensor) -> Bounds:
         """See :meth:`Estimator.shared`."""
+        table = self._table(source, target).double()
+        across, down = table.sum(0), table.sum(1)
+        freedom = ((down > 0).sum() - 1).clamp_min(0) * ((across > 0).sum() - 1).clamp_min(0)
+        apart = count_bits(across) + count_bits(down)
+        plug_in = (apart - count_bits(table.flatten())).clamp_min(0)
+        plug_in = torch.where(freedom > 0, plug_in, 0.0)  # one side is constant: not even rounding
+        if self._target_bins.correction == "none":
+            return Bounds(plug_in)
+        return Bounds(plug_in - freedom / (2 * table.sum().clamp_min(1) * log(2)))
+
+    def shared_interval(self, source: Tensor, target: Tensor) -> Interval:
+        """See :meth:`Estimator.shared_interval` and :func:`~..tables.table_figures`."""
+        table = self._table(source, target)[None, :, None]
+        found = table_figures(table, (self._source_bins, self._target_bins))
+        return Interval(*(float(part) for part in (found.bits, found.low, found.high)))
+
+    def _table(self, source: Tensor, target: Tensor) -> Tensor:
+        """Counts ``[source bin, target bin]`` of pairs of which neither is discarded."""
         if self._source_edges is None:
             raise EstimatorError("fit the estimator with a source to measure what is shared")
         left = bin_codes(source[..., 0], self._source_edges, self._source_bins)
         right = bin_codes(target[..., 0], self._target_edges, self._target_bins)
         kept = (left >= 0) & (right >= 0)
         rows, columns = self._source_bins.count, self._target_bins.count
-        cells = torch.bincount((left * columns + right)[kept], minlength=rows * columns).double()
-        table = cells.reshape(rows, columns)
-        across, down = table.sum(0), table.sum(1)
-        freedom = ((down > 0).sum() - 1).clamp_min(0) * ((across > 0).sum() - 1).clamp_min(0)
-        plug_in = (count_bits(across) + count_bits(down) - count_bits(cells)).clamp_min(0)
-        plug_in = torch.where(freedom > 0, plug_in, 0.0)  # one side is constant: not even rounding
-        if self._target_bins.correction == "none":
-            return Bounds(plug_in)
-        return Bounds(plug_in - freedom / (2 * cells.sum().clamp_min(1) * log(2)))
+        cells = torch.bincount((left * columns + right)[kept], minlength=rows * columns)
+        return cells.reshape(rows, columns)
 
     def _entropies(self, responses: Tensor, parts: Tensor) -> Tensor:
         """Entropy ``[..., part]`` of the bin, over donors in numbers ``[donor, part]``.
