@@ -227,7 +227,8 @@ def test_what_cannot_be_measured_is_refused(
     error: type[Exception],
     message: str,
 ) -> None:
-    given = {"sources": "hidden1", "targets": "hidden2", "kind": "conditional"} | arguments
+    given: dict[str, Any] = {"sources": "hidden1", "targets": "hidden2", "kind": "conditional"}
+    given |= arguments
     with pytest.raises(error, match=message):
         flow(model, **given)
 
