@@ -9,12 +9,15 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
+from causalmod.exchange.blocks import means
 from causalmod.exchange.contexts import DRAWS, SATURATED, over_contexts, read_with_enough_draws
 from causalmod.exchange.divergence import divergence
 from causalmod.exchange.figures import (
+    blocks_of,
     conditional,
     drawn_contexts,
     exactly,
+    fit_at,
     jackknifed,
     null_floor,
 )
@@ -168,10 +171,27 @@ def _on_sets(task: Task) -> dict[str, Any]:
         return float(averaged_over_sets(task.estimator, first, second)[0].bits.mean())
 
     full = whole.upper is not None and is_saturated(float(whole.upper.mean()), draws)
-    fields = over_contexts(bounds, draws, saturated=full) | shape
+    fields = over_contexts(bounds, draws, saturated=full, blocks=_on_blocks(task, draws)) | shape
     if not full:
         fields |= null_floor(task, permuted, float(bounds.bits.mean()))
     return fields if whole.upper is None else _below_conditional(task, fields)
+
+
+def _on_blocks(task: Task, draws: int) -> Bounds | None:
+    """The figure ``[block]`` from sets of draws within disjoint blocks of rows."""
+    parts: list[Bounds] = []
+    generator = torch.Generator().manual_seed(task.seed + 7)
+    for rows, sample in blocks_of(task, draws):
+        sets, each = sample.shape
+
+        def some(*shape: int, rows: Tensor = rows) -> Tensor:
+            return rows[torch.randint(len(rows), shape, generator=generator)]
+
+        contexts = some(sets, each)
+        mixed = task.responses(contexts, sample.donors[0])
+        fixed = task.responses(contexts, some(sets, 1))
+        parts.append(averaged_over_sets(fit_at(task, rows), mixed, fixed)[0])
+    return means(parts)
 
 
 def _below_conditional(task: Task, fields: dict[str, Any]) -> dict[str, Any]:

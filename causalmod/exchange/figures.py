@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
+from causalmod.exchange.blocks import Block, at_rows, draw_blocks, means
 from causalmod.exchange.contexts import (
     SATURATED,
     over_contexts,
@@ -16,7 +17,7 @@ from causalmod.exchange.contexts import (
 )
 from causalmod.exchange.hybrid import draw_sample
 from causalmod.exchange.task import Task
-from causalmod.information import Bounds, Observed
+from causalmod.information import Bounds, Estimator
 from causalmod.information.intervals import is_saturated, jackknives, permutation_null
 
 _PERMUTATIONS = 99
@@ -63,7 +64,31 @@ def conditional(task: Task) -> dict[str, Any]:
 
     most = task.memory // (task.target.width * 64)
     found, draws = read_with_enough_draws(read, task.contexts, task.draws, most)
-    return over_contexts(found[0], draws) | null
+    return over_contexts(found[0], draws, blocks=_on_blocks(task, draws)) | null
+
+
+def _on_blocks(task: Task, draws: int) -> Bounds | None:
+    """The figure ``[block]`` on disjoint blocks of rows."""
+    parts: list[Bounds] = []
+    for rows, sample in blocks_of(task, draws):
+        responses = task.responses(sample.contexts[:, None], sample.donors[0])
+        parts.append(fit_at(task, rows).unbiased(responses))
+    return means(parts)
+
+
+def blocks_of(task: Task, draws: int) -> list[Block]:
+    """Blocks of rows; none where the source is set to other values than those of rows."""
+    if task.given is not None or task.law != "observed" or len(task.donors) != task.rows:
+        return []
+    return draw_blocks(torch.arange(task.rows), task.contexts, draws, 1, task.seed)
+
+
+def fit_at(task: Task, rows: Tensor) -> Estimator:
+    """The estimator as some rows would have it."""
+    try:
+        return task.fit(*(at_rows(side.observed(), rows) for side in (task.source, task.target)))
+    except EstimatorError:  # as few rows as bins
+        return task.estimator
 
 
 def drawn_contexts(task: Task, contexts: int, draws: int) -> Any:
@@ -86,7 +111,7 @@ def observational(task: Task) -> dict[str, Any]:
     if most is not None and task.rows > most:
         generator = torch.Generator().manual_seed(task.seed)
         some = torch.randperm(task.rows, generator=generator)[:most]
-        source, target = _at(source, some), _at(target, some)
+        source, target = at_rows(source, some), at_rows(target, some)
     left, right = source.values, target.values
     shape = {"contexts": len(left), "donors": 1}
     if task.estimator.exact:
@@ -99,7 +124,7 @@ def observational(task: Task) -> dict[str, Any]:
     def figures(kept: Tensor) -> Bounds:
         # scales and edges are found from the rows as well, so they are found again
         try:
-            estimator = task.fit(_at(source, kept), _at(target, kept))
+            estimator = task.fit(at_rows(source, kept), at_rows(target, kept))
         except EstimatorError:  # as many rows as bins: without some, there are too few
             estimator = task.estimator
         return estimator.shared(left[kept], right[kept])
@@ -111,14 +136,6 @@ def observational(task: Task) -> dict[str, Any]:
     else:
         fields = dict(zip(("bits", "low", "high"), known.above_zero(), strict=True))
     return fields | null_floor(task, permuted, plain) | shape
-
-
-def _at(observed: Observed, rows: Tensor) -> Observed:
-    """Some rows, with scales that follow their spread."""
-    values = observed.values.double()
-    spread, now = values.std(0, unbiased=False), values[rows].std(0, unbiased=False)
-    follow = torch.where((spread > 0) & (now > 0), now / spread.clamp_min(1e-300), 1.0)
-    return Observed(observed.values[rows], observed.scale * follow)
 
 
 def exactly(bounds: Bounds) -> dict[str, Any]:

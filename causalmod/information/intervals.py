@@ -73,6 +73,29 @@ def t_interval(values: Tensor) -> Interval:
     return Interval(float(found.value), float(found.low), float(found.high))
 
 
+def widened(found: Interval, blocks: Tensor) -> Interval:
+    """An interval that is at least as wide as the spread of independent ``[block]`` figures asks.
+
+    Args:
+        found: mean over contexts, with its interval.
+        blocks: the same figure on disjoint blocks of the rows, each with as many fewer contexts.
+
+    Source: Schmeiser, Operations Research 30:556 (1982), for the number of blocks.
+    """
+    count = len(blocks)
+    if count < 2:
+        return found
+    half = _t(count - 1) * float(blocks.double().std()) / count**0.5
+    below, above = found.value - found.low, found.high - found.value
+    usual = (above + below) / 2
+    if half <= max(above, usual):
+        return found
+    share = (below / usual, above / usual) if usual > 0 and found.low > 0 else (1.0, 1.0)
+    return Interval(
+        found.value, found.value - half * share[0], found.value + half * share[1]
+    ).above_zero()
+
+
 def jackknife(figure: Callable[[Tensor], float], rows: int, groups: int = 20) -> Interval:
     """Figure on all rows and its 95% interval by leaving out one group of rows at a time.
 
