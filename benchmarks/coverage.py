@@ -79,7 +79,10 @@ def whole(rows: int, generator: torch.Generator) -> Tensor:
 CASES = {
     "discrete": Case(Sum(True), whole, "input[0]", "output[0]"),
     "Gaussian": Case(Sum(False), normal(2), "input[0]", "output[0]"),
-} | {f"leak {leak}": Case(Tracks(leak), normal(4), "tanh[0]", "output[4]") for leak in (0.03, 0.1, 0.3)}
+} | {
+    f"leak {leak}": Case(Tracks(leak), normal(4), "tanh[0]", "output[4]")
+    for leak in (0.03, 0.1, 0.3)
+}
 
 
 def cells() -> Iterator[tuple[str, str, str]]:

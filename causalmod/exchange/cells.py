@@ -20,8 +20,8 @@ from causalmod.information.bins import Bins, BinsLike
 from causalmod.information.intervals import is_saturated, t_intervals
 from causalmod.scm import StructuralCausalModel
 
-_RUN_BYTES = 2**25  # responses held at a time: few enough to stay near the processor's cache
-_NULL_CONTEXTS, _NULL_DRAWS = 16, 4
+_RUN_BYTES = 2**27  # responses held at a time: few enough to stay near the processor's cache
+_NULL_CONTEXTS, _NULL_DRAWS = 8, 2
 
 
 class Cells(NamedTuple):

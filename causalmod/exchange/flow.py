@@ -100,8 +100,8 @@ def flow(
     try:
         with progress_of(progress) as tell:
             tell("sources", 0, len(senders))
-            for number in range(len(senders)):
-                tables.put(number, read(number), job.same[number])
+            for number, cells in enumerate(read(len(senders))):
+                tables.put(number, cells, job.same[number])
                 done += 1
                 tell("sources", done, len(senders))
     except KeyboardInterrupt as stop:

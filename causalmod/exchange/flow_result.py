@@ -23,7 +23,9 @@ class Flow:
 
     Attributes:
         bits: the figures, in bits. Lower bounds where ``upper`` is given.
-        low, high: 95% intervals of ``bits``; NaN where saturated.
+        low, high: 95% intervals of ``bits``; NaN where saturated. Those of the conditional form
+            hold the spread over contexts of these rows; for what other data would give, measure the
+            pair with :func:`causalmod.information`, whose intervals are wider.
         upper: upper bounds, for estimators that bound from both sides.
         null: null floors; see :class:`causalmod.Estimate`.
         p: p-values of single pairs; None where nothing sent reads exactly 0.

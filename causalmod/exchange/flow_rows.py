@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from numbers import Integral
@@ -29,6 +29,7 @@ from causalmod.exchange.groups import Group
 from causalmod.exchange.hybrid import Sample, draw_sample
 from causalmod.exchange.information import information
 from causalmod.exchange.laws import Donors, drawn, enumerated
+from causalmod.exchange.parallel import in_parallel
 from causalmod.exchange.parties import Parties
 from causalmod.exchange.question import Kind
 from causalmod.exchange.strength import has_arrow
@@ -97,27 +98,40 @@ class Job:
             return self._listed(source)
         return drawn(source.values, self.asked.law or "observed", self.seed + 1)
 
-    def reader(self) -> Callable[[int], Cells]:
-        """Return what measures the row of one source.
+    def reader(self) -> Callable[[int], Iterator[Cells]]:
+        """Return what measures the rows of the first so many sources, in order.
 
         Raises:
             EstimatorError: the estimator is not for such parties.
         """
+        row, apart = self._row()
+
+        def read(count: int) -> Iterator[Cells]:
+            if not apart:
+                yield from map(row, range(count))
+                return
+            yield row(0)  # fills what all rows share
+            yield from in_parallel(row, range(1, count))
+
+        return read
+
+    def _row(self) -> tuple[Callable[[int], Cells], bool]:
+        """What measures one row; and can rows be measured side by side?"""
         kind, asked = self.kind, self.asked
         if asked.kind == "conditional" and kind.contextual:
             made = self._batches()
-            return lambda number: self._conditional(made, number)
+            return lambda number: self._conditional(made, number), True
         compared = asked.reference == "observational"
         if asked.averaged and kind.exact and not compared:
             made = self._batches()
-            return lambda number: self._counted(made, number)
+            return lambda number: self._counted(made, number), True
         if kind.uses_bins and self.sources.single and self.targets.single:
             if asked.kind == "observational":
                 every = cache(lambda: shared_cells(*self._sides, self._bins, self.memory))
-                return lambda number: every()[number]
+                return lambda number: every()[number], False
             if asked.averaged and not compared:
-                return self._paired
-        return self._pair_by_pair
+                return self._paired, True
+        return self._pair_by_pair, False
 
     def _batches(self) -> list[Batch]:
         fit = self.kind.fit
@@ -125,7 +139,8 @@ class Job:
 
     @cached_property
     def _runs(self) -> Runs:
-        return Runs(self.scm, self.targets, self.asked.effect or "total", self.memory)
+        share = self.memory // max(1, torch.get_num_threads())  # rows are measured side by side
+        return Runs(self.scm, self.targets, self.asked.effect or "total", share)
 
     @property
     def _sides(self) -> tuple[Parties, Parties]:

@@ -8,16 +8,16 @@ from math import inf, log
 import torch
 from torch import Tensor
 
-_SPARSE = 0.25  # share of units below which those that an edge concerns are picked out
+_HELD = 2**20  # comparisons at a time
 _MOST = 2**16  # counts that are looked up
 
 
 def bin_entropies(values: Tensor, edges: Tensor, parts: Tensor) -> Tensor:
     """Entropy of the bin, in bits, over draws in given numbers.
 
-    Values above an edge are counted by a comparison and a product with few rows. Only edges between
-    the least and the greatest value of a unit can tell draws apart, so they alone are gone through:
-    often none, and seldom many. Where all draws share a bin the result is exactly 0.
+    Values above an edge are counted by a comparison and a product with few columns. Only edges
+    between the least and the greatest value of a unit can tell its draws apart, so they alone are
+    gone through: mostly none, and seldom many. Where all draws share a bin the result is exactly 0.
 
     Args:
         values: ``[..., unit, draw]``; quickest where units lie side by side in memory.
@@ -33,36 +33,30 @@ def bin_entropies(values: Tensor, edges: Tensor, parts: Tensor) -> Tensor:
         >>> bin_entropies(draws, torch.tensor([[0.5]]), torch.ones(1, 4)).item()
         1.0
     """
-    lead = values.shape[:-2]
+    lead, units = values.shape[:-2], values.shape[-2]
     draws = values.reshape(-1, *values.shape[-2:]).mT  # [lead, draw, unit]
     parts = parts.to(values.dtype)
-    low, high = (_below(end, edges) for end in (draws.amin(-2), draws.amax(-2)))
+    low, high = _below(torch.stack([draws.amin(-2), draws.amax(-2)]), edges)
     crossed = high - low
     total = parts.sum(1)
-    term = _terms(total)
-    rest = total[:, None].expand(len(draws), -1, draws.shape[-1]).contiguous()
-    inside = torch.zeros(rest.shape, dtype=torch.float64, device=rest.device)
-    padded = torch.nn.functional.pad(edges, (0, 1), value=inf)
-    unit = torch.arange(len(edges), device=edges.device)
-    for step in range(int(crossed.max()) if crossed.numel() else 0):
-        active = crossed > step
-        if step and float(active.double().mean()) < _SPARSE:
-            row, column = active.nonzero(as_tuple=True)
-            edge = padded[column, low[row, column] + step]
-            count = (draws[row, :, column] > edge[:, None]).to(parts.dtype) @ parts.mT
-            inside[row, :, column] += term(rest[row, :, column] - count)
-            rest[row, :, column] = count
-            continue
-        edge = padded[unit, (low + step).clamp_max(edges.shape[1])]
-        edge = torch.where(active, edge, inf)  # the rest share what is then their last bin
-        count = parts @ torch.gt(draws, edge[:, None], out=torch.empty_like(draws))
-        inside += term(rest - count)
-        rest = count
-    inside += term(rest)
-    whole = total.double()[:, None]
-    found = (torch.special.xlogy(whole, whole) - inside) / (whole.clamp_min(1) * log(2))
-    found = torch.where(crossed[:, None] > 0, found.clamp_min_(0), 0.0)
-    return found.mT.reshape(*lead, *found.mT.shape[1:])
+    whole, term = total.double(), _terms(total)
+    found = whole.new_zeros(len(draws), units, len(parts))
+    most = int(crossed.amax()) if crossed.numel() else 0
+    for chosen, edges_at_most in ((crossed == 1, 1), (crossed > 1, most)):
+        row, unit = chosen.nonzero(as_tuple=True)
+        step = max(1, _HELD // (edges_at_most * draws.shape[1] or 1))
+        for start in range(0, len(row), step):
+            r, u = row[start : start + step], unit[start : start + step]
+            steps = torch.arange(edges_at_most, device=values.device)
+            place = low[r, u][:, None] + steps
+            edge = edges[u[:, None], place.clamp_max(edges.shape[1] - 1)]
+            edge = torch.where(place < high[r, u][:, None], edge, inf)
+            above = (draws[r, :, u][:, None] > edge[..., None]).to(parts.dtype) @ parts.mT
+            above = torch.nn.functional.pad(above, (0, 0, 0, 1))  # none lies above the last
+            inside = term(total - above[:, 0]) + term(-above.diff(dim=1)).sum(1)
+            bits = (torch.special.xlogy(whole, whole) - inside) / (whole.clamp_min(1) * log(2))
+            found[r, u] = bits.clamp_min_(0)
+    return found.reshape(*lead, units, len(parts))
 
 
 def _terms(total: Tensor) -> Callable[[Tensor], Tensor]:
@@ -76,5 +70,6 @@ def _terms(total: Tensor) -> Callable[[Tensor], Tensor]:
 
 
 def _below(values: Tensor, edges: Tensor) -> Tensor:
-    """Number ``[..., unit]`` of edges ``[unit, edge]`` that lie below each value."""
-    return torch.searchsorted(edges, values.T.contiguous()).T.contiguous()
+    """Number ``[end, lead, unit]`` of edges ``[unit, edge]`` that lie below each value."""
+    found = torch.searchsorted(edges, values.flatten(0, 1).T.contiguous())
+    return found.T.contiguous().view(values.shape)

@@ -143,6 +143,8 @@ def test_an_estimator_for_single_units(
         cm.information(model, "hidden1[0:2]", "output[0]", estimator="binned")
     with pytest.raises(EstimatorError, match=r"'binned' is for single units; .* use 'pairwise'"):
         cm.exchange(model, split, estimator="binned")
+    with pytest.raises(EstimatorError, match="'ksg' compares pairs of values"):
+        cm.exchange(model, split, estimator="ksg")
 
 
 @pytest.mark.parametrize(
