@@ -16,8 +16,11 @@ DEMO_OUT ?= $(BUILD)/demo.html
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
+# Other libraries to compare with, and what they need, in an environment of their own.
+BENCH_VENV := $(BUILD)/bench-venv
+BENCH := $(BENCH_VENV)/.installed
 
-.PHONY: help demo test lint unit docs venv constraints clean distclean
+.PHONY: help demo test lint unit docs bench venv constraints clean distclean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +44,9 @@ unit: $(DEV) ## pytest with doctests and coverage (options: ARGS="...")
 docs: $(DEV) ## build the documentation into build/docs, warnings are errors
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs $(BUILD)/docs
 
+bench: $(BENCH) ## time interventions against other libraries (options: ARGS="--repeats 3")
+	$(BENCH_VENV)/bin/python -m benchmarks interventions $(ARGS)
+
 venv: $(DEV) ## create or update .venv with everything for development
 
 $(RUNTIME): pyproject.toml constraints.txt
@@ -53,6 +59,11 @@ $(RUNTIME): pyproject.toml constraints.txt
 
 $(DEV): $(RUNTIME)
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(BENCH): $(RUNTIME)
+	$(BIN)/python -m venv $(BENCH_VENV)
+	PIP_DISABLE_PIP_VERSION_CHECK=1 $(BENCH_VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	@touch $@
 
 # A fresh environment, so that constraints.txt holds nothing that causalmod does not need. torch is

@@ -34,6 +34,7 @@ class Sum(nn.Module):
         self.discrete = discrete
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the output."""
         if self.discrete:
             return torch.relu(x[:, :1] + x[:, 1:] - 2)
         return 0.8 * x[:, :1] + 0.6 * x[:, 1:]
@@ -56,6 +57,7 @@ class Tracks(nn.Module):
                 layer.weight[width:, : reads // 2] *= leak if layer is self.second else 0.0
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the activations of the second layer."""
         return torch.tanh(self.second(torch.tanh(self.first(x))))
 
 
@@ -69,10 +71,12 @@ class Case(NamedTuple):
 
 
 def normal(width: int) -> Callable[[int, torch.Generator], Tensor]:
+    """Return what draws rows of standard normal values."""
     return lambda rows, generator: torch.randn(rows, width, generator=generator)
 
 
 def whole(rows: int, generator: torch.Generator) -> Tensor:
+    """Return rows of numbers 0 to 3, all alike likely."""
     return torch.randint(4, (rows, 2), generator=generator).float()
 
 

@@ -21,7 +21,12 @@ _PUBLIC = {
     "Interrupted": "errors",
     "OutputError": "errors",
     "PartitionError": "errors",
+    "QueryError": "errors",
     "SelectorError": "errors",
+    "Distribution": "queries",
+    "Identification": "queries",
+    "Verification": "queries",
+    "Falsification": "queries",
     "Estimate": "information",
     "Exchange": "exchange",
     "Flow": "exchange",
@@ -30,42 +35,79 @@ _PUBLIC = {
     "SearchBudget": "search",
     "Site": "variables",
     "StructuralCausalModel": "scm",
+    "Sweep": "scm",
     "Variable": "variables",
     "compile": "scm",
     "exchange": "exchange",
     "flow": "exchange",
+    "falsify": "queries",
+    "from_dowhy": "bridges",
+    "from_functions": "bridges",
+    "from_pgmpy": "bridges",
+    "identify": "queries",
     "information": "exchange",
+    "load": "scm",
+    "mean": "interventions",
     "modularity": "modularity",
+    "query": "queries",
     "resample": "interventions",
+    "to_dot": "plotting",
+    "to_dowhy": "bridges",
+    "to_frame": "bridges",
+    "to_gml": "bridges",
+    "to_pgmpy": "bridges",
+    "verify": "queries",
 }
-_MODULES = frozenset({"zoo"})
+_MODULES = {"queries": "queries", "rules": "queries.rules", "zoo": "zoo"}
 
 __all__ = [
     "CausalmodError",
     "CausalmodWarning",
     "CompileError",
+    "Distribution",
     "Estimate",
     "EstimatorError",
     "Exchange",
+    "Falsification",
     "Flow",
+    "Identification",
     "InputError",
     "Interrupted",
     "Modularity",
     "OutputError",
     "Partition",
     "PartitionError",
+    "QueryError",
     "SearchBudget",
     "SelectorError",
     "Site",
     "StructuralCausalModel",
+    "Sweep",
     "Variable",
+    "Verification",
     "__version__",
     "compile",
     "exchange",
+    "falsify",
     "flow",
+    "from_dowhy",
+    "from_functions",
+    "from_pgmpy",
+    "identify",
     "information",
+    "load",
+    "mean",
     "modularity",
+    "queries",
+    "query",
     "resample",
+    "rules",
+    "to_dot",
+    "to_dowhy",
+    "to_frame",
+    "to_gml",
+    "to_pgmpy",
+    "verify",
     "zoo",
 ]
 
@@ -85,7 +127,7 @@ def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         value = getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
     elif name in _MODULES:
-        value = import_module(f"{__name__}.{name}")
+        value = import_module(f"{__name__}.{_MODULES[name]}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
@@ -97,7 +139,16 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from causalmod import zoo
+    from causalmod import queries, zoo
+    from causalmod.bridges import (
+        from_dowhy,
+        from_functions,
+        from_pgmpy,
+        to_dowhy,
+        to_frame,
+        to_gml,
+        to_pgmpy,
+    )
     from causalmod.errors import (
         CausalmodError,
         CausalmodWarning,
@@ -107,13 +158,26 @@ if TYPE_CHECKING:
         Interrupted,
         OutputError,
         PartitionError,
+        QueryError,
         SelectorError,
     )
     from causalmod.exchange import Exchange, Flow, exchange, flow, information
     from causalmod.information import Estimate
-    from causalmod.interventions import resample
+    from causalmod.interventions import mean, resample
     from causalmod.modularity import Modularity, modularity
     from causalmod.partition import Partition
-    from causalmod.scm import StructuralCausalModel, compile
+    from causalmod.plotting import to_dot
+    from causalmod.queries import (
+        Distribution,
+        Falsification,
+        Identification,
+        Verification,
+        falsify,
+        identify,
+        query,
+        rules,
+        verify,
+    )
+    from causalmod.scm import StructuralCausalModel, Sweep, compile, load
     from causalmod.search import SearchBudget
     from causalmod.variables import Site, Variable

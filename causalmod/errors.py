@@ -32,6 +32,19 @@ class PartitionError(CausalmodError, ValueError):
     """A partition is malformed, or does not fit the model it is used on."""
 
 
+class QueryError(CausalmodError, ValueError):
+    """A query cannot be read, or what it asks cannot be answered on this model and data.
+
+    Attributes:
+        position: where in the text of the query the error is, counted from 0; None when it is
+            not in the text.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.position = position
+
+
 class EstimatorError(CausalmodError, ValueError):
     """An estimator cannot answer what it was asked."""
 

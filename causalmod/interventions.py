@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union, cast
 
@@ -40,8 +40,29 @@ def resample(seed: int, joint: bool = True) -> Resample:
     return Resample(seed, joint)
 
 
-Value = Union[float, int, bool, "Tensor", Resample, Callable[["Tensor"], "Tensor"]]
-Interventions = Mapping[str, Value] | Mapping[Variable, Value]
+@dataclass(frozen=True)
+class Mean:
+    """Ask for the mean of a variable over the rows of the data. Made by :func:`mean`."""
+
+
+def mean() -> Mean:
+    """Set variables to their mean over the data: what is known as mean ablation.
+
+    Example:
+        >>> mean()
+        Mean()
+    """
+    return Mean()
+
+
+Value = Union[float, int, bool, "Tensor", Resample, Mean, Callable[["Tensor"], "Tensor"]]
+Selector = str | Variable
+Interventions = (
+    Mapping[str, Value]
+    | Mapping[Variable, Value]
+    | Mapping[tuple[str, str], Value]
+    | Mapping[Any, Value]
+)
 Change = Callable[["Tensor"], "Tensor"]
 
 
@@ -83,6 +104,37 @@ class Assignment:
         return changed
 
 
+@dataclass(frozen=True)
+class EdgeAssignment:
+    """One resolved intervention on edges: what some receivers see of some senders.
+
+    Attributes:
+        sent: the senders, and the value that is seen in place of theirs.
+        receiver: name of the site (or output) of the receivers.
+        index: positions of the receivers in it.
+    """
+
+    sent: Assignment
+    receiver: str
+    index: Tensor
+
+
+def chain(assignments: Sequence[Assignment], rows: Tensor | None) -> Change:
+    """Return one change that makes several assignments to a site, in order.
+
+    Args:
+        assignments: the assignments.
+        rows: which data row each run is on; None when runs and rows of the values correspond.
+    """
+
+    def change(blocks: Tensor) -> Tensor:
+        for made in assignments:
+            blocks = made.apply(blocks, rows)
+        return blocks
+
+    return change
+
+
 def read_value(
     selector: str, site: Site, index: Tensor, value: Any, like: Tensor, rows: int
 ) -> Tensor | Change:
@@ -110,7 +162,11 @@ def _tensor(selector: str, value: Any) -> Tensor:
     import torch
 
     try:
-        return torch.as_tensor(value).detach()
+        found = torch.as_tensor(value).detach()
+        if found.is_floating_point() and not hasattr(value, "dtype"):
+            # Python's numbers have double precision, whatever torch's default is
+            return torch.as_tensor(value, dtype=torch.float64)
+        return found
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"do({selector!r}): expected a number, a tensor, cm.resample(seed) or a function; "
@@ -146,16 +202,19 @@ def _blocks(selector: str, site: Site, index: Tensor, value: Tensor, rows: int) 
         lead, inner = value.shape[0], tuple(value.shape[1:])
         if not inner and (lead == rows or shape[0] == 1):
             return value.reshape(lead, 1, 1).expand(lead, *shape)
+        if inner == site.shape and _is_whole(site, index):
+            return site.cut(value)
         if inner == _part_shape(site, len(index)):
-            return _axis_first(site, value).reshape(lead, *shape)
-        alone = {_one_shape(site), shape[1:]} if shape[0] == 1 else set()
-        if inner in {shape, (shape[0], 1), *alone}:
+            return value.movedim(site.axes[0] + 1, 1).reshape(lead, *shape)
+        alone = {site.inside, shape[1:]} if shape[0] == 1 else set()
+        if inner in {shape, (shape[0], 1), (shape[0], *site.inside), *alone}:
             return value.reshape(lead, shape[0], -1).expand(lead, *shape)
         if inner == shape[:1]:
             return value.reshape(lead, shape[0], 1).expand(lead, *shape)
     if value.ndim == 1 and len(value) in (1, shape[0]):
         return value.reshape(1, -1, 1).expand(1, *shape)
-    whole = "" if site.axis is None else f", or [{rows}, {_text(_part_shape(site, len(index)))}]"
+    part = site.shape if _is_whole(site, index) else _part_shape(site, len(index))
+    whole = f", or [{rows}, {_text(part)}]" if part and site.axes else ""
     raise InputError(
         f"do({selector!r}): the value has shape {list(value.shape)}; expected a number, [{rows}] "
         f"(one per row), [{shape[0]}] (one per variable), [{rows}, {shape[0]}] (both){whole}; "
@@ -167,11 +226,11 @@ def _soft(selector: str, site: Site, index: Tensor, function: Callable[[Tensor],
     """Wrap a function of natural values so that it sees them in the shape that ``do`` takes."""
     import torch
 
-    everything = index.tolist() == list(range(site.count))
+    everything = _is_whole(site, index)
 
     def change(natural: Tensor) -> Tensor:
         if everything:
-            shown = site.join(natural)
+            shown = site.paste(natural)
         else:
             shown = natural[..., 0] if site.width == 1 else natural
         new = function(shown)
@@ -182,23 +241,20 @@ def _soft(selector: str, site: Site, index: Tensor, function: Callable[[Tensor],
                 f"given, {list(shown.shape)}; it returned {given}"
             )
         held = _cast(selector, new.detach(), natural)
-        return site.split(held) if everything else held.reshape(natural.shape)
+        return site.cut(held) if everything else held.reshape(natural.shape)
 
     return cast("Change", change)
 
 
-def _part_shape(site: Site, count: int) -> tuple[int, ...]:
-    """Shape of one row of ``count`` variables of a site."""
-    return tuple(count if axis == site.axis else size for axis, size in enumerate(site.shape))
+def _is_whole(site: Site, index: Tensor) -> bool:
+    return index.tolist() == list(range(site.count))
 
 
-def _one_shape(site: Site) -> tuple[int, ...]:
-    """Shape of one row of one variable."""
-    return tuple(size for axis, size in enumerate(site.shape) if axis != site.axis)
-
-
-def _axis_first(site: Site, value: Tensor) -> Tensor:
-    return value if site.axis is None else value.movedim(site.axis + 1, 1)
+def _part_shape(site: Site, count: int) -> tuple[int, ...] | None:
+    """Shape of one row of ``count`` variables of a site, where they lie along one of its axes."""
+    if len(site.axes) != 1 or site.folded != site.shape:
+        return None
+    return tuple(count if axis == site.axes[0] else size for axis, size in enumerate(site.shape))
 
 
 def _text(sizes: tuple[int, ...]) -> str:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,11 @@ class Provenance:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, causalmod and the libraries that shape a figure."""
+    return dict(_versions())
+
+
+@cache  # reading them takes milliseconds
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in ("causalmod", "torch", "numpy", "scipy", "scikit-learn", "networkx"):
         try:

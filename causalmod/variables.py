@@ -19,32 +19,46 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Site:
-    """A named tensor of the network, cut into variables along one axis.
+    """A named tensor of the network, cut into variables along some of its axes.
 
     Attributes:
         name: the name used in every result.
         aliases: further names of the same tensor (containers, ``nn.Identity``, dropout).
         shape: the shape of one row, without the batch dimension.
-        axis: the dimension of ``shape`` along which variables lie; None for one scalar variable.
+        axes: the dimensions of ``folded`` along which variables lie; none for one single variable.
+            Variables along several axes are numbered in the order of the tensor, last axis fastest.
         op: the operation that computes the tensor (``"linear"``, ``"relu"``, ``"input"``, ...).
         module: path of the module in which the operation stands; ``""`` is the network itself.
+        folded: ``shape``, where an axis that holds several heads is cut in two.
+        rows_at: the dimension of the network's own tensor that holds the rows; they come first in
+            everything that is handed out.
+        grain: what one variable is: unit, channel, head, position or element.
 
     Example:
-        >>> Site("fc1", (), (16,), 0, "linear", "fc1").count
+        >>> Site("fc1", (), (16,), (0,), "linear", "fc1").count
         16
+        >>> Site("attn", (), (10, 16), (1,), "view", "attn", folded=(10, 4, 4), grain="head").count
+        4
     """
 
     name: str
     aliases: tuple[str, ...]
     shape: tuple[int, ...]
-    axis: int | None
+    axes: tuple[int, ...]
     op: str
     module: str
+    folded: tuple[int, ...] = ()
+    rows_at: int = 0
+    grain: str = "unit"
+
+    def __post_init__(self) -> None:
+        if not self.folded:
+            object.__setattr__(self, "folded", self.shape)
 
     @property
     def count(self) -> int:
         """Number of variables."""
-        return 1 if self.axis is None else self.shape[self.axis]
+        return prod(self.folded[axis] for axis in self.axes)
 
     @property
     def width(self) -> int:
@@ -56,18 +70,46 @@ class Site:
         """Names of the variables, in order."""
         return tuple(f"{self.name}[{index}]" for index in range(self.count))
 
-    def split(self, tensor: Tensor) -> Tensor:
-        """View ``[rows, *shape]`` as ``[rows, variable, coordinate]``."""
-        if self.axis is None:
-            return tensor.reshape(tensor.shape[0], 1, -1)
-        return tensor.movedim(self.axis + 1, 1).reshape(tensor.shape[0], self.count, self.width)
+    @property
+    def inside(self) -> tuple[int, ...]:
+        """Shape of one variable."""
+        return tuple(size for axis, size in enumerate(self.folded) if axis not in self.axes)
 
-    def join(self, blocks: Tensor) -> Tensor:
-        """Undo :meth:`split`."""
-        if self.axis is None:
-            return blocks.reshape(blocks.shape[0], *self.shape)
-        rest = [size for place, size in enumerate(self.shape) if place != self.axis]
-        return blocks.reshape(blocks.shape[0], self.count, *rest).movedim(1, self.axis + 1)
+    def rows_first(self, tensor: Tensor) -> Tensor:
+        """View the network's own tensor as ``[rows, *shape]``."""
+        moved = tensor.movedim(self.rows_at, 0) if self.rows_at else tensor
+        if tuple(moved.shape[1:]) == self.shape:
+            return moved
+        return moved.reshape(-1, *self.shape)  # several rows' parts share a dimension
+
+    def split(self, tensor: Tensor) -> Tensor:
+        """View the network's own tensor as ``[rows, variable, coordinate]``."""
+        return self.cut(self.rows_first(tensor))
+
+    def cut(self, values: Tensor) -> Tensor:
+        """View ``[rows, *shape]`` as ``[rows, variable, coordinate]``."""
+        rows = values.shape[0]
+        values = values.reshape(rows, *self.folded)
+        values = values.movedim([axis + 1 for axis in self.axes], self._leading)
+        return values.reshape(rows, self.count, self.width)
+
+    def paste(self, blocks: Tensor) -> Tensor:
+        """Undo :meth:`cut`."""
+        sizes = [self.folded[axis] for axis in self.axes]
+        values = blocks.reshape(blocks.shape[0], *sizes, *self.inside)
+        values = values.movedim(self._leading, [axis + 1 for axis in self.axes])
+        return values.reshape(blocks.shape[0], *self.shape)
+
+    def join(self, blocks: Tensor, like: Tensor | None = None) -> Tensor:
+        """Undo :meth:`split`; ``like`` is a tensor with the network's own number of dimensions."""
+        values = self.paste(blocks)
+        if like is not None and like.ndim < values.ndim:  # rows share a dimension with their parts
+            values = values.flatten(0, 1)
+        return values.movedim(0, self.rows_at) if self.rows_at else values
+
+    @property
+    def _leading(self) -> list[int]:
+        return list(range(1, len(self.axes) + 1))
 
 
 @dataclass(frozen=True)

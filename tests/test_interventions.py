@@ -12,7 +12,7 @@ from causalmod.interventions import Assignment, Resample, read_value
 from causalmod.variables import Site
 from tests.strategies import MANY
 
-SITE = Site("s", (), (2, 3), 1, "op", "")  # three variables of two coordinates
+SITE = Site("s", (), (2, 3), (1,), "op", "")  # three variables of two coordinates
 LIKE = torch.zeros(5, 2, 3)
 
 

@@ -21,6 +21,7 @@ LAYERS = (
     "errors",
     "_registry",
     "_display",
+    "_memory",
     "provenance",
     "variables",
     "partition",

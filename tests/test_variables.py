@@ -102,7 +102,7 @@ def test_blocks_and_sites_are_two_views_of_one_tensor(
     shape: list[int], data: st.DataObject
 ) -> None:
     axis = data.draw(st.integers(0, len(shape) - 1)) if shape else None
-    site = Site("s", (), tuple(shape), axis, "op", "")
+    site = Site("s", (), tuple(shape), () if axis is None else (axis,), "op", "")
     values = torch.arange(2 * site.count * site.width).reshape(2, *shape)
     blocks = site.split(values)
     assert blocks.shape == (2, site.count, site.width)

@@ -72,18 +72,22 @@ def demo(
 
 @app.command()
 def analyze(  # noqa: PLR0917 - an option each
-    factory: Annotated[
+    network: Annotated[
         str,
         typer.Argument(
-            help="package.module:function that builds the network (called without arguments).",
-            metavar="MODULE:FACTORY",
+            help="package.module:function that builds the network (called without arguments), or "
+            "a .pt2 file of torch.export.save.",
+            metavar="MODULE:FACTORY|NET.pt2",
         ),
     ],
     data: Annotated[
         Path, typer.Argument(help="Inputs: .npy, .npz or .safetensors; the first axis is rows.")
     ],
     weights: Annotated[
-        Path | None, typer.Option(help="Trained weights, .safetensors.", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="Trained weights, .safetensors; a .pt2 file has its own.", metavar="FILE"
+        ),
     ] = None,
     k: Annotated[int, typer.Option("--k", "-k", min=2, help="Number of modules.")] = 2,
     sites: Annotated[
@@ -105,8 +109,8 @@ def analyze(  # noqa: PLR0917 - an option each
 ) -> None:
     """Find the modules of your own network.
 
-    FACTORY is your own code: it is imported, with the current directory on the path, and run. The
-    data and the weights are only read: files that could run code are refused.
+    FACTORY is your own code: it is imported, with the current directory on the path, and run. A
+    .pt2 file, the data and the weights are only read: files that could run code are refused.
     """
     from causalmod.cli.job import Job, Settings
     from causalmod.cli.user_network import study_user_network
@@ -114,8 +118,8 @@ def analyze(  # noqa: PLR0917 - an option each
     settings = Settings(
         seed=seed, budget=budget, nulls=nulls, k=k, estimator=estimator, resolution=resolution
     )
-    with Job("analyze", out, f"Modules of {factory}", settings, as_json, force) as job:
-        study_user_network(job, factory, data, weights, _listed(sites))
+    with Job("analyze", out, f"Modules of {network}", settings, as_json, force) as job:
+        study_user_network(job, network, data, weights, _listed(sites))
     raise typer.Exit(job.exit_code)
 
 

@@ -20,20 +20,43 @@ _MOST_SHOWN = 8
 
 
 def study_user_network(
-    job: Job, factory: str, data: Path, weights: Path | None, sites: list[str] | None
+    job: Job, network: str, data: Path, weights: Path | None, sites: list[str] | None
 ) -> None:
-    """Build the network, load what was given, compile and search it."""
+    """Build the network or read its file, load what was given, compile and search it."""
     import causalmod as cm
 
     inputs = read_data(data)
-    model = build(factory)
-    if weights is not None:
-        load_weights(model, weights)
+    if is_exported(network):
+        model, source = read_exported(Path(network), weights), f"Read from {Path(network).name}"
+    else:
+        model = build(network)
+        source = f"Built by {network} (untrained: no --weights were given)"
+        if weights is not None:
+            load_weights(model, weights)
+            source = f"Built by {network} (weights {weights.name})"
     model.eval()
     inputs = _in_the_models_dtype(job, model, inputs)
     scm = cm.compile(model, inputs, sites=sites)
-    source = "untrained: no --weights were given" if weights is None else f"weights {weights.name}"
-    job.study(factory, f"Built by {factory} ({source}), studied on {data.name}.", scm)
+    job.study(network, f"{source}, studied on {data.name}.", scm)
+
+
+def is_exported(network: str) -> bool:
+    """Is a network given as a file, not as a factory?"""
+    return network.lower().endswith(".pt2")
+
+
+def read_exported(path: Path, weights: Path | None) -> nn.Module:
+    """Read a network from a ``.pt2`` file, which cannot run code.
+
+    Raises:
+        InputError: there is no such file, it is damaged, or weights were given besides.
+        CompileError: it holds what could run code, or cannot be replayed on any number of rows.
+    """
+    from causalmod.compiler import read_network
+
+    if weights is not None:
+        raise InputError(f"{path.name} holds its own weights; leave --weights {weights.name} out")
+    return read_network(path)
 
 
 def build(factory: str) -> nn.Module:
@@ -50,7 +73,7 @@ def build(factory: str) -> nn.Module:
     if not colon or not name or not all(part.isidentifier() for part in path.split(".")):
         raise InputError(
             f"{factory!r} names no factory; expected package.module:function, such as "
-            "mymodels:small"
+            "mymodels:small; or the path of a .pt2 file"
         )
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))

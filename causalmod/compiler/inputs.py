@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +11,17 @@ import torch
 from torch import Tensor, nn
 
 from causalmod.compiler.refusal import user_line
+from causalmod.compiler.running import plain_mode, plain_result
 from causalmod.errors import InputError
 
 Inputs = Tensor | tuple[Tensor, ...] | Mapping[str, Tensor]
+
+_SETTING = "; set what is no data in the model (or its config), or leave it out"
+_HINTS = {
+    "ndarray": "; use torch.from_numpy(...)",
+    "list": "; several go in a tuple",
+    **dict.fromkeys(("bool", "int", "float", "str", "NoneType"), _SETTING),
+}
 
 
 @dataclass(frozen=True)
@@ -110,16 +117,20 @@ def _positional_names(model: nn.Module, count: int) -> list[str]:
 
 def _check_tensor(label: str, value: object) -> None:
     if not isinstance(value, Tensor):
-        hints = {"ndarray": "; use torch.from_numpy(...)", "list": "; several go in a tuple"}
         given = type(value).__name__
-        raise InputError(f"{label} must be a torch tensor; given {given}{hints.get(given, '')}")
+        raise InputError(f"{label} must be a torch tensor; given {given}{_HINTS.get(given, '')}")
+    if value.is_complex():
+        raise InputError(
+            f"{label} is complex; give torch.view_as_real(...), and undo it in the model by "
+            "torch.view_as_complex"
+        )
     if value.ndim == 0 or value.shape[0] < 2:
         raise InputError(
             f"{label} needs at least 2 rows of data (dimension 0); given shape {tuple(value.shape)}"
         )
     if value.is_meta:
         raise InputError(f"{label} is on the meta device, which holds no values; give real data")
-    if (value.is_floating_point() or value.is_complex()) and not torch.isfinite(value).all():
+    if value.is_floating_point() and not torch.isfinite(value).all():
         bad = bad_rows(value)
         raise InputError(
             f"{label} holds NaN or infinite values in {len(bad)} of {value.shape[0]} rows, first "
@@ -139,11 +150,12 @@ def first_run(model: nn.Module, data: Data) -> Any:
         InputError: the model does not accept the inputs.
     """
     try:
-        with torch.no_grad(), plain_attention():
-            return model(
+        with torch.no_grad(), plain_mode(model):
+            result = model(
                 *(value.clone() for value in data.args),
                 **{name: value.clone() for name, value in data.kwargs.items()},
             )
+        return plain_result(result)
     except Exception as error:  # whatever the user's own forward may raise
         given = ", ".join(
             f"{label} {tuple(value.shape)} {value.dtype}"
@@ -157,28 +169,20 @@ def first_run(model: nn.Module, data: Data) -> Any:
         ) from error
 
 
-@contextlib.contextmanager
-def plain_attention() -> Iterator[None]:
-    """Keep ``nn.TransformerEncoder`` off its fused kernel, which hides what is inside."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
-
-
 def _advice(model: nn.Module, data: Data) -> str:
     """Say what to change: the device, the dtype, or else the shape."""
-    parameter = next((p for p in model.parameters() if p.is_floating_point()), None)
+    held = [*model.named_parameters(), *model.named_buffers()]
+    parameter = next((p for _, p in held if p.is_floating_point()), None)
+    places = {str(value.device): name for name, value in reversed(held)}
+    if len(places) > 1:
+        shown = ", ".join(f"{name!r} is on {place}" for place, name in places.items())
+        return f"the model's parameters are on several devices ({shown}): move them to one"
     for label, value in zip(data.labels, data.tensors, strict=True):
+        if places and str(value.device) not in places:
+            place = next(iter(places))
+            return f"{label} is on device {value.device}, the model on {place}: move one of them"
         if parameter is None:
             break
-        if value.device != parameter.device:
-            return (
-                f"{label} is on device {value.device}, the model on {parameter.device}: "
-                "move one of them"
-            )
         if value.dtype != parameter.dtype:
             return (
                 f"{label} has dtype {value.dtype}, the model's parameters {parameter.dtype}: "

@@ -87,7 +87,7 @@ class Lineage:
         return [each.name for each in moving(node, self._program.constants)]
 
     def _shape(self, name: str) -> tuple[int, ...] | None:
-        return self._program.row_shape(name) if self._program.by_row[name] else None
+        return self._program.row_shape(name) if name in self._program.rows_at else None
 
 
 def _reaching(output: fx.Node) -> set[str]:

@@ -90,12 +90,19 @@ REDUCTIONS = frozenset(
     """.split()
 )
 
+#: Statistics by which a normalisation scales.
+STATISTICS = frozenset({"mean", "var", "std", "var_mean", "norm", "linalg_vector_norm"})
+
 #: Linear in each tensor argument -> position of the argument that is only added.
 MULTILINEAR = {
     "linear": 2, "bilinear": 3, "mm": None, "bmm": None, "matmul": None, "einsum": None,
     "addmm": 0, "baddbmm": 0, "conv1d": 2, "conv2d": 2, "conv3d": 2,
     "conv_transpose1d": 2, "conv_transpose2d": 2, "conv_transpose3d": 2,
 }  # fmt: skip
+
+
+#: Sums of tensors: the residual stream runs through them.
+SUMS = frozenset({"add", "sub", "rsub"})
 
 
 def op_name(node: fx.Node) -> str:
@@ -138,3 +145,18 @@ def moving(node: fx.Node, constants: Container[str]) -> list[fx.Node]:
         and not (each.op == "call_function" and op_name(each) in SHAPE_ONLY)
         and isinstance(each.meta.get("val"), (Tensor, tuple, list))
     ]
+
+
+def module_path(node: fx.Node) -> str:
+    """Return the path of the innermost module in which an operation stands."""
+    stack = node.meta.get("nn_module_stack") or {}
+    entries = [entry[0] for entry in stack.values()]
+    path = str(entries[-1]) if entries else ""
+    return path.partition("@")[0]
+
+
+def is_linear(node: fx.Node, constants: Container[str]) -> bool:
+    """True for a product of one tensor that depends on the data with constant weights."""
+    if node.op != "call_function" or op_name(node) not in {"linear", "addmm", "mm", "matmul"}:
+        return False
+    return len(moving(node, constants)) == 1

@@ -65,10 +65,12 @@ class Spread:
                 pass  # the operation does not run on patterns: all that follows is sound
         # A source that reaches anything that is read here may reach the whole row.
         flags = torch.stack([self.flags(name, patterns[name]) for name in touched]).amax(0)
-        if not self.program.by_row[node.name]:
+        rows = self.program.rows.get(node.name)
+        if rows is None:
             return _Anywhere(flags)
-        shape = self.program.row_shape(node.name)
-        return flags.reshape(-1, *[1] * len(shape)).expand(-1, *shape)
+        shape = self.shape(node)
+        along = [-1 if place == rows.dim else 1 for place in range(len(shape))]
+        return flags.repeat_interleave(rows.parts).reshape(along).expand(shape)
 
     def flags(self, name: str, pattern: Pattern) -> Tensor:
         """Return ``[source]``: does it reach anything in this node?"""

@@ -2,18 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-from causalmod.compiler.ops import op_name
+from causalmod.compiler.in_place import writers
+from causalmod.compiler.ops import SHAPE_ONLY, op_name
+from causalmod.compiler.rows import find_rows
 from causalmod.compiler.trace import Trace
 
 Patch = Callable[[Tensor], Tensor]
 Run = Callable[[Mapping[str, Any]], Any]
+
+
+@dataclass(frozen=True)
+class Route:
+    """Operations that are run again for one receiver alone.
+
+    Attributes:
+        receiver: the node that sees changed values.
+        senders: the nodes whose values are changed for it.
+        steps: the nodes from the first reader of a sender to the receiver, in order.
+    """
+
+    receiver: str
+    senders: frozenset[str]
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """What one receiver sees in place of the natural values of some senders.
+
+    Attributes:
+        route: the operations that are run for it alone.
+        senders: sender → what becomes of its value.
+        merge: function of the receiver's natural value and its private one.
+    """
+
+    route: Route
+    senders: Mapping[str, Patch]
+    merge: Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -35,7 +69,8 @@ class Program:
         trace: the graph of operations.
         constants: node name → what it holds, for every node that is the same for all data.
         nodes: node name → node, in the order of the network.
-        by_row: node name → is it a tensor whose dimension 0, and no other, is the rows?
+        rows: node name → where the rows stand in it; only nodes in which that is known.
+        rows_at: node name → the dimension that is the rows and nothing else.
     """
 
     def __init__(self, trace: Trace, constants: Mapping[str, Tensor] | None = None) -> None:
@@ -45,7 +80,10 @@ class Program:
         self.nodes: dict[str, fx.Node] = {node.name: node for node in trace.graph.nodes}
         self._order = {name: place for place, name in enumerate(self.nodes)}
         self._symbols = {self.nodes[n].meta["val"].shape[0].node.expr for n in _used_inputs(self)}
-        self.by_row: dict[str, bool] = {n: self._is_by_row(node) for n, node in self.nodes.items()}
+        # What depends on the number of rows alone (arange, say) is computed anew for any rows.
+        found = find_rows(trace.graph, self._symbols)
+        self.rows = {name: rows for name, rows in found.items() if name in self.informed}
+        self.rows_at = {name: rows.dim for name, rows in self.rows.items() if rows.parts == 1}
         self._runners: dict[str, Run] = {}
         self._plans: dict[tuple[Any, ...], tuple[list[Step], tuple[str, ...]]] = {}
         self._descendants: dict[str, frozenset[str]] = {}
@@ -71,8 +109,8 @@ class Program:
     # --- facts about the graph ------------------------------------------------------------------
 
     def row_shape(self, name: str) -> tuple[int, ...]:
-        """Shape of one row of a tensor whose first dimension is the rows."""
-        return tuple(int(size) for size in self.nodes[name].meta["val"].shape[1:])
+        """Shape of one row of a tensor in which the rows have a known place."""
+        return self.rows[name].shape
 
     def size(self, value: Any, rows: int) -> int | None:
         """Return a size in the graph for a number of rows; None if it depends on the data."""
@@ -80,6 +118,16 @@ class Program:
             return int(value)
         found = value.node.expr.subs(dict.fromkeys(self._symbols, rows))
         return int(found) if found.is_Integer else None
+
+    def bytes_per_row(self, name: str) -> int:
+        """Return the memory that a node's value takes for each row."""
+        value = self.nodes[name].meta.get("val")
+        total = 0
+        for each in value if isinstance(value, (tuple, list)) else [value]:
+            if isinstance(each, Tensor):
+                sizes = [self.size(size, 1) or 1 for size in each.shape]
+                total += prod(sizes) * each.element_size()
+        return total
 
     def descendants(self, name: str) -> frozenset[str]:
         """Every node that reads ``name``, directly or not."""
@@ -94,19 +142,23 @@ class Program:
             self._descendants[name] = frozenset(found)
         return self._descendants[name]
 
+    @cached_property
+    def informed(self) -> frozenset[str]:
+        """Every node that depends on the values of an input, not only on their number."""
+        found = set(self.trace.inputs.values())
+        for name, node in self.nodes.items():
+            if node.op != "call_function" or op_name(node) in SHAPE_ONLY:
+                continue
+            if any(each.name in found for each in node.all_input_nodes):
+                found.add(name)
+        return frozenset(found)
+
     def in_order(self, names: Iterable[str]) -> list[str]:
         """Sort node names as the network computes them."""
         return sorted(names, key=self._order.__getitem__)
 
-    def _is_by_row(self, node: fx.Node) -> bool:
-        value = node.meta.get("val")
-        if not isinstance(value, Tensor) or value.ndim == 0 or value.is_complex():
-            return False  # complex numbers are no variables: they have no order and two parts
-        first, *rest = value.shape
-        by_rows = isinstance(first, torch.SymInt) and first.node.expr in self._symbols
-        return by_rows and all(isinstance(size, int) for size in rest)
-
-    def _is_row_count(self, name: str) -> bool:
+    def is_row_count(self, name: str) -> bool:
+        """Is a node the number of rows?"""
         value = self.nodes[name].meta.get("val")
         return isinstance(value, torch.SymInt) and value.node.expr in self._symbols
 
@@ -128,8 +180,10 @@ class Program:
         known: Mapping[str, Tensor],
         wanted: Iterable[str],
         patches: Mapping[str, Patch] | None = None,
+        views: Sequence[View] = (),
         *,
         rows: int,
+        owned: frozenset[str] = frozenset(),
     ) -> dict[str, Tensor]:
         """Compute ``wanted`` from ``known`` tensors, passing some through patches on the way.
 
@@ -137,47 +191,98 @@ class Program:
             known: node name → its value.
             wanted: node names to return.
             patches: node name → function of the node's natural value; readers see its result.
+            views: what single receivers see otherwise than everybody else.
             rows: number of rows of the known tensors.
+            owned: known nodes whose tensors the run may write over.
 
         Returns:
             dict: node name → tensor, as its readers see it.
         """
         patches = patches or {}
         wanted = tuple(wanted)
-        steps, sizes = self._plan(frozenset(known), wanted)
+        routes = tuple(view.route for view in views)
+        steps, sizes = self._plan(
+            frozenset(known), wanted, routes, frozenset(patches), owned.difference(patches)
+        )
         values: dict[str, Any] = {**self._operands, **dict.fromkeys(sizes, rows)}
+        seen_by: dict[str, list[View]] = {}
+        for view in views:
+            seen_by.setdefault(view.route.receiver, []).append(view)
         with torch.no_grad():
             for name, value in known.items():
                 values[name] = _patched(value, patches.get(name))
             for step in steps:
-                values[step.name] = _patched(step.run(values), patches.get(step.name))
+                natural = step.run(values)
+                if step.name in seen_by:
+                    natural = self._seen(natural, seen_by[step.name], values, patches)
+                values[step.name] = _patched(natural, patches.get(step.name))
                 for name in step.free:
                     del values[name]
         return {name: self.constants.get(name, values[name]) for name in wanted}
 
-    def needs(self, wanted: Iterable[str], stop: Callable[[str], bool]) -> list[str]:
+    def _seen(
+        self,
+        natural: Tensor,
+        views: Iterable[View],
+        values: Mapping[str, Any],
+        patches: Mapping[str, Patch],
+    ) -> Tensor:
+        """Return what a receiver makes of its private views."""
+        seen = natural
+        for view in views:
+            private = dict(values)
+            for name, patch in view.senders.items():
+                private[name] = _patched(values[name], patch)
+            for name in view.route.steps:
+                private[name] = self._runner(name)(private)
+                if name != view.route.receiver:
+                    private[name] = _patched(private[name], patches.get(name))
+            own = private[view.route.receiver]
+            seen = _patched(seen, lambda value, own=own, view=view: view.merge(value, own))
+        return seen
+
+    def needs(
+        self, wanted: Iterable[str], stop: Callable[[str], bool], routes: Sequence[Route] = ()
+    ) -> list[str]:
         """Names at which a walk back from ``wanted`` ends: where ``stop`` holds, or at an input."""
         seen: set[str] = set()
         ends: list[str] = []
+        more = self._routed(routes)
         stack = [name for name in wanted if name not in self.constants]
         while stack:
             name = stack.pop()
-            if name in seen or self._is_row_count(name):
+            if name in seen or self.is_row_count(name):
                 continue
             seen.add(name)
-            node = self.nodes[name]
-            if node.op == "placeholder" or stop(name):
+            if self.nodes[name].op == "placeholder" or stop(name):
                 ends.append(name)
             else:
-                stack.extend(a.name for a in node.all_input_nodes if a.name not in self.constants)
+                stack.extend(n for n in self._reads(name, more) if n not in self.constants)
         return self.in_order(ends)
 
+    def _routed(self, routes: Sequence[Route]) -> dict[str, set[str]]:
+        """Receiver → what its routes read from outside."""
+        found: dict[str, set[str]] = {}
+        for route in routes:
+            read = {each.name for n in route.steps for each in self.nodes[n].all_input_nodes}
+            found.setdefault(route.receiver, set()).update(read - set(route.steps))
+        return found
+
+    def _reads(self, name: str, routed: Mapping[str, set[str]]) -> set[str]:
+        return {each.name for each in self.nodes[name].all_input_nodes} | routed.get(name, set())
+
     def _plan(
-        self, known: frozenset[str], wanted: tuple[str, ...]
+        self,
+        known: frozenset[str],
+        wanted: tuple[str, ...],
+        routes: tuple[Route, ...],
+        patched: frozenset[str],
+        owned: frozenset[str],
     ) -> tuple[list[Step], tuple[str, ...]]:
-        key = (known, wanted)
+        key = (known, wanted, routes, patched, owned)
         if key in self._plans:
             return self._plans[key]
+        routed = self._routed(routes)
         needed: set[str] = set()
         sizes: set[str] = set()
         stack = [name for name in wanted if name not in known]
@@ -185,22 +290,34 @@ class Program:
             name = stack.pop()
             if name in needed or name in known or name in self.constants:
                 continue
-            if self._is_row_count(name):
+            if self.is_row_count(name):
                 sizes.add(name)
                 continue
             needed.add(name)
-            stack.extend(a.name for a in self.nodes[name].all_input_nodes)
+            stack.extend(self._reads(name, routed))
         order = self.in_order(needed)
         last: dict[str, str] = {}
         for name in order:
-            for each in self.nodes[name].all_input_nodes:
-                if each.name in needed or each.name in known:
-                    last[each.name] = name
+            for each in self._reads(name, routed):
+                if each in needed or each in known:
+                    last[each] = name
         ends: dict[str, list[str]] = {}
         for name, end in last.items():
             if name not in wanted:
                 ends.setdefault(end, []).append(name)
-        steps = [Step(name, self._runner(name), tuple(ends.get(name, ()))) for name in order]
+        reads = {name: self._reads(name, routed) for name in order}
+        # A patch, or a private view, may keep what it was shown.
+        kept = {*wanted, *patched, *(route.receiver for route in routes)}
+        kept |= {sender for route in routes for sender in route.senders}
+        writing = writers(self.nodes, order, reads, kept, owned)
+        steps = [
+            Step(
+                name,
+                _bind(self.nodes[name], *writing[name]) if name in writing else self._runner(name),
+                tuple(ends.get(name, ())),
+            )
+            for name in order
+        ]
         self._plans[key] = (steps, tuple(sizes))
         return self._plans[key]
 
@@ -226,14 +343,21 @@ def _patched(value: Any, patch: Patch | None) -> Any:
     return torch.empty_like(value).copy_(new)
 
 
-def _bind(node: fx.Node) -> Run:
-    """Return a function that looks up the node's arguments and calls its operation."""
+def _bind(node: fx.Node, target: Any = None, swapped: bool = False) -> Run:
+    """Return a function that looks up the node's arguments and calls its operation.
+
+    Args:
+        node: the operation.
+        target: another operation to call in its place.
+        swapped: exchange the first two arguments.
+    """
     if op_name(node) == "site":
         return _reader(node.args[0])
-    target: Any = node.target
+    target = node.target if target is None else target
     if target is torch.ops.aten.view.default:  # a patched tensor may lie otherwise in memory
         target = torch.ops.aten.reshape.default
-    read_args = _reader(tuple(node.args))
+    args = (node.args[1], node.args[0], *node.args[2:]) if swapped else tuple(node.args)
+    read_args = _reader(args)
     if not node.kwargs:
         return lambda values: target(*read_args(values))
     read_kwargs = _reader(dict(node.kwargs))

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from torch import fx
 
 from causalmod.compiler.lineage import Lineage
-from causalmod.compiler.ops import CASTS, CHANNEL_FIRST, NONLINEAR, OPAQUE, moving, op_name
+from causalmod.compiler.ops import (
+    CASTS,
+    NONLINEAR,
+    OPAQUE,
+    STATISTICS,
+    is_linear,
+    module_path,
+    moving,
+    op_name,
+)
 from causalmod.compiler.program import Program
+from causalmod.compiler.roles import Roles
 from causalmod.errors import SelectorError, nearest
 from causalmod.variables import Site
 
 Names = Mapping[str, tuple[str, ...]]
+Choice = str | Iterable[str] | Callable[[Site], bool]
 
 
-def named_nodes(program: Program) -> dict[str, tuple[str, ...]]:
+def named_nodes(program: Program, roles: Roles) -> dict[str, tuple[str, ...]]:
     """Map each node to its names, the preferred one first.
 
     Inputs are ``input`` (``input.NAME`` when there are several), outputs ``output`` (or
     ``output.NAME``). Other names follow the module path: ``block.fc1``; ``cell@2`` is the second
-    call of ``cell``. An operation that is not all that its module does is ``path:op``, or ``op`` in
-    the network's own forward. A module that is itself called ``input`` or ``output`` gives way.
+    call of ``cell``. Parts of attention and the residual stream have the names of
+    :mod:`causalmod.compiler.roles`. An operation that is not all that its module does is
+    ``path:op``, or ``op`` in the network's own forward. A module that is itself called ``input`` or
+    ``output`` gives way. What holds no data (masks, positions) has no name.
     """
     names: dict[str, list[str]] = {}
     owner: dict[str, str] = {}
@@ -33,10 +46,11 @@ def named_nodes(program: Program) -> dict[str, tuple[str, ...]]:
 
     for label, node in {**program.trace.inputs, **program.trace.outputs}.items():
         give(node, label)
-    for label, node in program.trace.names.items():
+    for label, node in [*program.trace.names.items(), *roles.names.items()]:
         give(node, label)
+    informed = program.informed
     for name, node in program.nodes.items():
-        if node.op != "call_function" or name in program.constants or not program.by_row[name]:
+        if node.op != "call_function" or name not in program.rows_at or name not in informed:
             continue
         path = module_path(node)
         if path and any(_is_call_of(path, label) for label in names.get(name, [])):
@@ -56,70 +70,70 @@ def _is_call_of(path: str, label: str) -> bool:
     return call == path or call.rpartition(".")[0] == path
 
 
-def module_path(node: fx.Node) -> str:
-    """Return the path of the innermost module in which an operation stands."""
-    stack = node.meta.get("nn_module_stack") or {}
-    entries = [entry[0] for entry in stack.values()]
-    path = str(entries[-1]) if entries else ""
-    return path.partition("@")[0]
-
-
-def build_site(program: Program, lineage: Lineage, node: str, labels: tuple[str, ...]) -> Site:
-    """Describe one tensor as a site, cut into variables at the default grain.
-
-    Rows of one dimension: a variable per coordinate. Images, and whatever a one-dimensional
-    convolution reads or gives: one per channel. Other sequences: one per feature, over all
-    positions. Attention: one per head.
-    """
-    shape = program.row_shape(node)
-    axis = 0 if shape else None
-    if len(shape) == 2 and not _is_channel_first(program, lineage, node):
-        axis = 1
-    fx_node = program.nodes[node]
-    op = "input" if fx_node.op == "placeholder" else op_name(fx_node)
-    return Site(labels[0], labels[1:], shape, axis, op, module_path(fx_node))
-
-
-def _is_channel_first(program: Program, lineage: Lineage, node: str) -> bool:
-    root = [node, *lineage.ancestors(node)][-1]
-    kin = [program.nodes[name] for name in lineage.below(root)]
-    return any(
-        op_name(each) in CHANNEL_FIRST for each in [*kin, *(u for k in kin for u in k.users)]
-    )
-
-
 # --- the default choice -------------------------------------------------------------------------
 
 
-def default_sites(program: Program, lineage: Lineage) -> list[str]:
+def default_sites(program: Program, lineage: Lineage, roles: Roles) -> list[str]:
     """Nodes that are variables by default.
 
     The inputs, the result of each nonlinear step and the named tensor that it starts from, hook
     points (``nn.Identity``), and the outputs. A nonlinearity that is written out in several
-    operations (``x * sigmoid(x)``) is one step.
+    operations (``x * sigmoid(x)``) is one step, and so is an attention: its queries, keys and
+    values are where it starts, its heads what it gives. Around attention, the residual stream
+    before and after each block is among them too.
     """
     trace = program.trace
     named = {*trace.names.values(), *trace.outputs.values()}
     inputs = set(trace.inputs.values())
     chosen = {trace.names[hook] for hook in trace.hooks if hook in trace.names}
-    for node in _steps(program):
+    for node in _steps(program, roles):
         if node.name not in lineage.used:
             continue
         chosen.add(_end_of_step(program, lineage, node, named))
         start = next((name for name in lineage.ancestors(node.name) if name in named), None)
         if start is not None and start not in inputs:
             chosen.add(start)
+    for each in roles.attentions:
+        chosen |= {each.query, each.key, each.value, each.heads} - inputs
+    for block in roles.blocks:
+        chosen |= {block.before, block.after}
     chosen |= inputs | set(trace.outputs.values())
-    return program.in_order(name for name in chosen if program.by_row[name])
+    usable = roles.head_axis.keys() | program.rows_at.keys()
+    return program.in_order(chosen & usable)
 
 
-def _steps(program: Program) -> Iterator[fx.Node]:
-    """Yield the results of nonlinear operations."""
+def _steps(program: Program, roles: Roles) -> Iterator[fx.Node]:
+    """Yield the results of nonlinear operations on the data."""
+    informed = program.informed
+    normalising = _normalising(program)
+    attention = roles.inside_attention
     for name, node in program.nodes.items():
-        if node.op != "call_function" or name in program.constants:
+        if node.op != "call_function" or name not in informed or name in attention:
+            continue
+        if name in roles.head_axis or module_path(node) in normalising:
             continue
         if op_name(node) in NONLINEAR | OPAQUE or _is_product(program, node):
             yield from _results(program, node)
+
+
+def _normalising(program: Program) -> set[str]:
+    """Modules that scale a tensor by its own statistics, and hold no weights but a scale.
+
+    A normalisation written out (``x * rsqrt(x.pow(2).mean())``) is no step of its own, as
+    ``layer_norm`` is none.
+    """
+    statistics: set[str] = set()
+    busy: set[str] = set()
+    for node in program.nodes.values():
+        if node.op != "call_function":
+            continue
+        path = module_path(node)
+        if op_name(node) in STATISTICS:
+            statistics.add(path)
+        if is_linear(node, program.constants) or op_name(node) in OPAQUE:
+            busy.add(path)
+    parents = {path.rpartition(".")[0] for path in (module_path(n) for n in program.nodes.values())}
+    return statistics - busy - parents - {""}
 
 
 def _is_product(program: Program, node: fx.Node) -> bool:
@@ -128,8 +142,8 @@ def _is_product(program: Program, node: fx.Node) -> bool:
 
 
 def _results(program: Program, node: fx.Node) -> Iterator[fx.Node]:
-    """Yield the first tensors, from a node on, whose first dimension is the rows."""
-    if program.by_row[node.name]:
+    """Yield the first tensors, from a node on, in which the rows are one dimension."""
+    if node.name in program.rows_at:
         yield node
         return
     for user in node.users:
@@ -160,34 +174,53 @@ def _end_of_step(program: Program, lineage: Lineage, node: fx.Node, named: set[s
 # --- the user's choice --------------------------------------------------------------------------
 
 
-def chosen_sites(program: Program, names: Names, wanted: Iterable[str]) -> list[str]:
-    """Resolve site names and globs given by the user to nodes; the inputs are always among them.
+def chosen_sites(program: Program, available: Mapping[str, Site], wanted: Choice) -> list[str]:
+    """Resolve the user's choice of sites to nodes; the inputs are always among them.
+
+    Args:
+        program: the network.
+        available: node → site, for every tensor that may be one.
+        wanted: names, globs, or a function that says of each site whether to take it.
 
     Raises:
         SelectorError: a name fits no tensor of the network; the nearest is suggested.
     """
-    node_of = {label: node for node, labels in names.items() for label in labels}
-    usable = {label: node for label, node in node_of.items() if program.by_row[node]}
+    node_of = {label: n for n, site in available.items() for label in (site.name, *site.aliases)}
     found: set[str] = set(program.trace.inputs.values())
-    patterns = list(wanted) if isinstance(wanted, Iterable) else [wanted]
+    if callable(wanted):
+        return program.in_order(found | {n for n, site in available.items() if wanted(site)})
+    patterns = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Iterable) else wanted
     for pattern in patterns:
         if not isinstance(pattern, str):
             raise SelectorError(
-                f"sites: expected names or globs, such as 'fc1' or 'block.*'; given {pattern!r}"
+                "sites: expected names or globs, such as 'fc1' or 'block.*', or a function of a "
+                f"site; given {pattern!r}"
             )
-        if pattern in usable:
-            found.add(usable[pattern])
+        if pattern in node_of:
+            found.add(node_of[pattern])
             continue
-        matches = [n for label, n in usable.items() if fnmatch.fnmatchcase(label, pattern)]
-        if not matches and pattern in node_of:
-            shape = tuple(program.nodes[node_of[pattern]].meta["val"].shape)
-            raise SelectorError(
-                f"sites: {pattern!r} has shape {shape}: its first dimension is not the rows of the "
-                "data, so it holds no variables; choose a tensor before or after it"
-            )
+        matches = [n for label, n in node_of.items() if fnmatch.fnmatchcase(label, pattern)]
         if not matches:
+            _refuse_without_rows(program, pattern)
             raise SelectorError(
-                f"sites: no tensor of the network is called {pattern!r}: {nearest(pattern, usable)}"
+                f"sites: no tensor of the network is called {pattern!r}: "
+                f"{nearest(pattern, node_of)}"
             )
         found.update(matches)
     return program.in_order(found)
+
+
+def _refuse_without_rows(program: Program, name: str) -> None:
+    node = program.trace.names.get(name)
+    if node is not None and node not in program.rows_at:
+        shape = tuple(program.nodes[node].meta["val"].shape)
+        raise SelectorError(
+            f"sites: {name!r} has shape {shape}: the rows of the data are no dimension of it, so "
+            "it holds no variables; choose a tensor before or after it"
+        )
+
+
+def usable_nodes(program: Program, roles: Roles, names: Names) -> list[str]:
+    """Nodes with a name that may become sites, in order."""
+    usable = program.rows_at.keys() | roles.head_axis.keys()
+    return program.in_order(node for node in names if node in usable)

@@ -19,11 +19,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils import _pytree as pytree
 
-from causalmod.compiler.inputs import Data, plain_attention
+from causalmod.compiler.inputs import Data
 from causalmod.compiler.ops import is_rename, op_name
-from causalmod.compiler.refusal import refusal
+from causalmod.compiler.refusal import refusal, refuse_random
+from causalmod.compiler.regions import open_regions
+from causalmod.compiler.running import plain_mode, plain_result, replace_tensors
 from causalmod.errors import CompileError
 
 _CHATTY = ("torch.export._trace", "torch.fx.experimental.symbolic_shapes")
@@ -61,8 +64,9 @@ def trace(model: nn.Module, data: Data) -> Trace:
         CompileError: the network cannot be traced; the message names the user's file and line.
     """
     hooks: set[str] = set()
-    with _marked(model, hooks), _quiet(), plain_attention(), torch.no_grad():
+    with _marked(model, hooks), _quiet(), plain_mode(model), torch.no_grad():
         program = _export(model, data)
+    refuse_random(program.graph)
     return _read(program, data.labels, frozenset(hooks))
 
 
@@ -117,6 +121,11 @@ def _marker() -> tuple[Callable[[Tensor, str], Tensor], torch.library.Library]:
     return torch.ops.causalmod.site.default, library  # the definition lives as long as the library
 
 
+def site_marker() -> Callable[[Tensor, str], Tensor]:
+    """Return the operation that carries a name through the exporter: ``(tensor, name)``."""
+    return _marker()[0]
+
+
 @contextlib.contextmanager
 def _marked(model: nn.Module, hooks: set[str]) -> Iterator[None]:
     """Pass the output of every module through the marker while the context is open."""
@@ -127,20 +136,21 @@ def _marked(model: nn.Module, hooks: set[str]) -> Iterator[None]:
         def run(module: nn.Module, args: Any, output: Any) -> Any:
             calls[path] = calls.get(path, 0) + 1
             call = path if calls[path] == 1 else f"{path}@{calls[path]}"
-            leaves, spec = pytree.tree_flatten(output)
-            tensors = [place for place, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
-            for place in tensors:
-                name = call if len(tensors) == 1 else f"{call}.{place}"
-                leaves[place] = mark(leaves[place], name)
+
+            def marked(place: int, count: int, value: Tensor) -> Tensor:
+                name = call if count == 1 else f"{call}.{place}"
                 if type(module) is nn.Identity:
                     hooks.add(name)
-            return pytree.tree_unflatten(leaves, spec)
+                return mark(value, name)
+
+            return replace_tensors(output, marked)
 
         return run
 
     handles = [
         module.register_forward_hook(hook(path)) for path, module in model.named_modules() if path
     ]
+    handles.append(model.register_forward_hook(lambda _, __, result: plain_result(result)))
     try:
         yield
     finally:
@@ -157,6 +167,7 @@ def _read(program: Any, labels: tuple[str, ...], hooks: frozenset[str]) -> Trace
     constants: dict[str, Tensor] = {}
     parameters: dict[str, str] = {}
     trainable: set[str] = set()
+    copies: dict[int, Tensor] = {}
     inputs: list[str] = []
     for spec in signature.input_specs:
         name, kind = spec.arg.name, spec.kind.name
@@ -168,13 +179,21 @@ def _read(program: Any, labels: tuple[str, ...], hooks: frozenset[str]) -> Trace
                 f"the network holds a {kind.lower()} that cannot be replayed: {name}"
             )
         held = program.state_dict if spec.target in program.state_dict else program.constants
-        constants[name] = held[spec.target].detach().clone()
+        given = held[spec.target]
+        if isinstance(given, FakeTensor) or any(isinstance(n, torch.SymInt) for n in given.shape):
+            raise CompileError(
+                f"the network computes a tensor without values while it is traced ({spec.target}), "
+                "as by torch.func.grad; write the derivative out, or take it out of the forward"
+            )
+        if id(given) not in copies:  # tied weights stay one tensor
+            copies[id(given)] = given.detach().clone()
+        constants[name] = copies[id(given)]
         if kind != "CONSTANT_TENSOR":
             parameters[name] = spec.target
-        if held[spec.target].requires_grad:
+        if given.requires_grad:
             trainable.add(name)
     _check_stateless(signature, program.range_constraints)
-    _check_regions(graph)
+    open_regions(program.graph_module)
     outputs = _outputs(program)
     for node in list(graph.nodes):  # checks that the exporter adds; they read tensors but give none
         if node.op == "call_function" and op_name(node).startswith(("_assert", "sym_constrain")):
@@ -210,17 +229,6 @@ def _check_stateless(signature: Any, ranges: Any) -> None:
                 f"the forward does something else on {bound} rows; a structural causal model is "
                 "replayed on any number of them: remove the test on x.shape[0]"
             )
-
-
-def _check_regions(graph: fx.Graph) -> None:
-    """Refuse operations that hold a graph of their own."""
-    held = next((node for node in graph.nodes if node.op == "get_attr"), None)
-    if held is not None:
-        kind = next((op_name(user) for user in held.users), "a region")
-        raise CompileError(
-            f"the forward holds a region with settings of its own ({kind}), such as torch.autocast "
-            "or torch.cond, which cannot be replayed step by step; take it out of the forward"
-        )
 
 
 def _outputs(program: Any) -> list[tuple[str, fx.Node]]:

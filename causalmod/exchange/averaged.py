@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import hypot
 from typing import Any
 
 import torch
@@ -80,13 +81,15 @@ def _given_each(task: Task) -> dict[str, Any]:
         fields[value] = mean
         if full:
             continue
-        if len(places) < len(donors):  # a sample of them
-            _, low, high = t_interval(values)
-        else:
-            ends = [[each[f"{name}{end}"] for each in found] for end in ("low", "high")]
-            below, above = torch.tensor(ends, dtype=torch.float64)
-            low = mean - float((share * (values - below)).square().sum().sqrt())
-            high = mean + float((share * (above - values)).square().sum().sqrt())
+        ends = [[each[f"{name}{end}"] for each in found] for end in ("low", "high")]
+        below, above = torch.tensor(ends, dtype=torch.float64) @ share  # all from the same rows
+        low, high = float(below), float(above)
+        if len(places) < len(donors):  # a sample of them, which varies besides
+            _, least, most = t_interval(values)
+            low, high = (
+                mean - hypot(mean - low, mean - least),
+                mean + hypot(high - mean, most - mean),
+            )
         fields |= {f"{name}low": max(0.0, low), f"{name}high": high}
     if full:
         return fields | SATURATED

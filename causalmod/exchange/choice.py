@@ -7,6 +7,7 @@ from numbers import Integral, Real
 import torch
 from torch import Tensor
 
+from causalmod._memory import parse_memory
 from causalmod.errors import InputError
 from causalmod.information.choice import Choice, choose
 
@@ -71,34 +72,6 @@ def check_rows(rows: Tensor | None, count: int) -> Tensor:
             + (f", from {int(rows.min())} to {int(rows.max())}" if len(rows) else "")
         )
     return rows.long()
-
-
-def parse_memory(memory: str | int) -> int:
-    """Return a number of bytes from ``"2GB"``, ``"500MB"`` or a number.
-
-    Example:
-        >>> parse_memory("2GB")
-        2000000000
-
-    Raises:
-        InputError: other text, or nothing above 0.
-    """
-    size = 0.0
-    if isinstance(memory, Real) and not isinstance(memory, bool):
-        size = float(memory)
-    elif isinstance(memory, str):
-        units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-        text = memory.strip().upper()
-        number = text[:-2] if text[-2:] in units else text
-        try:
-            size = float(number) * units.get(text[-2:], 1)
-        except ValueError:
-            size = 0.0
-    if not 1 <= size < float("inf"):
-        raise InputError(
-            f"memory is a positive number of bytes, or text such as '2GB'; given {memory!r}"
-        )
-    return int(size)
 
 
 def distinct_rows(codes: Tensor) -> tuple[Tensor, Tensor]:

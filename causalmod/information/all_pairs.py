@@ -181,7 +181,7 @@ def product_of_counts(device: torch.device) -> Callable[[Tensor, Tensor], Tensor
     """
 
     def integers(first: Tensor, second: Tensor) -> Tensor:
-        return torch._int_mm(first, second.T)
+        return torch._int_mm(first, second.T)  # pyright: ignore[reportPrivateImportUsage]
 
     def floats(first: Tensor, second: Tensor) -> Tensor:
         return (first.float() @ second.float().T).int()

@@ -1,5 +1,6 @@
 """Figures: a file each, drawn with matplotlib's objects, returned as a ``Figure``."""
 
+from causalmod.plotting.distribution import plot_distribution
 from causalmod.plotting.dot import to_dot
 from causalmod.plotting.flow import describe_flow, plot_flow
 from causalmod.plotting.matrix import describe_matrix, plot_matrix
@@ -22,6 +23,7 @@ __all__ = [
     "drawable",
     "number",
     "plain",
+    "plot_distribution",
     "plot_flow",
     "plot_matrix",
     "plot_network",

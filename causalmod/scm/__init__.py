@@ -3,6 +3,18 @@
 from causalmod.scm.compile import compile
 from causalmod.scm.model import StructuralCausalModel
 from causalmod.scm.observations import Observations
+from causalmod.scm.saving import load
+from causalmod.scm.sites import Sites
+from causalmod.scm.sweep import Chunk, Sweep
 from causalmod.scm.units import Units
 
-__all__ = ["Observations", "StructuralCausalModel", "Units", "compile"]
+__all__ = [
+    "Chunk",
+    "Observations",
+    "Sites",
+    "StructuralCausalModel",
+    "Sweep",
+    "Units",
+    "compile",
+    "load",
+]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -10,24 +11,40 @@ from torch.utils import _pytree as pytree
 
 from causalmod import compiler
 from causalmod.errors import CompileError
+from causalmod.scm import checks
 from causalmod.scm.model import StructuralCausalModel
+from causalmod.variables import Site
 
 
 def compile(
-    model: nn.Module, inputs: compiler.Inputs, sites: Iterable[str] | None = None
+    model: nn.Module | str | os.PathLike[str] | torch.export.ExportedProgram,
+    inputs: compiler.Inputs,
+    sites: compiler.Choice | None = None,
+    variables: compiler.Grains = "unit",
 ) -> StructuralCausalModel:
     """Compile a trained network and data into a structural causal model.
 
     Args:
-        model: the network, in eval mode. Its parameters are copied; the model is left as it is.
+        model: the network, in eval mode. Its parameters are copied; the model is left as it is. Or
+            the path of a .pt2 file of ``torch.export.save``, which is read so that it cannot run
+            code (see :func:`causalmod.load`); or the exported program itself.
         inputs: a tensor, a tuple of tensors (positional) or a dict (keyword); dimension 0 is rows.
             They are copied too.
-        sites: names or globs of the tensors that become variables; the inputs always do. By default
-            one per nonlinear step, with the named tensor that it starts from, every
-            ``nn.Identity`` (a hook point), and the network's outputs.
+        sites: the tensors that become variables: names, globs (``"h.*.attn.heads"``), or a function
+            that is given each :class:`Site` and says whether to take it. The inputs always do.
+            What a glob or a function takes is left out where it is not finite on the data, such as
+            a mask of minus infinity. By default one per nonlinear step, with the named tensor that
+            it starts from; the queries, keys, values and heads of each attention; the residual
+            stream before and after each block around one; every ``nn.Identity`` (a hook point); and
+            the network's outputs.
+        variables: what one variable is. ``"unit"``: a coordinate of a vector, a channel of an
+            image, a feature of a sequence, a head of an attention. ``"channel"``, ``"head"``,
+            ``"position"`` or ``"element"`` (a single number) cut the sites so that have such
+            parts. A dict from names or globs to these says it site by site.
 
     Raises:
-        InputError: the model is in training mode, or the inputs are NaN, infinite, too few, or of a
+        InputError: a site does not have the parts that ``variables`` asks for; the model is in
+            training mode, or the inputs are NaN, infinite, too few, or of a
             shape or dtype that the model does not take.
         CompileError: the network branches on tensor values, keeps state, mixes rows, or is
             otherwise impossible to trace; or an activation is NaN or infinite on the data.
@@ -41,104 +58,63 @@ def compile(
         >>> torch.equal(scm.observe()["output"], net(torch.eye(2)))
         True
     """
-    compiler.check_model(model)
+    model = compiler.check_model(compiler.as_network(model, inputs))
     data = compiler.read_inputs(model, inputs)
+    if isinstance(model, compiler.FileNetwork):
+        model.check(data)
     result = compiler.first_run(model, data)
     expected = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
-    _check_outputs(expected, data.rows, type(result).__name__)
+    checks.outputs(expected, data.rows, type(result).__name__)
     program = compiler.Program(compiler.trace(model, data))
-    scm = _assemble(program, data, sites)
-    _check_activations(scm)
-    _check_replay(scm, expected)
-    _check_rows_apart(scm)
+    catalogue = compiler.Catalogue(program)
+    if isinstance(sites, Iterable) and not isinstance(sites, str):
+        sites = list(sites)
+    chosen = catalogue.choose(sites, variables)
+    scm = _assemble(program, data, catalogue, chosen)
+    problems = checks.not_finite(scm)
+    for name, problem in problems.items():
+        if name in scm.outputs or _is_asked_for(scm.sites[name], sites):
+            raise CompileError(problem)
+    if problems:  # masks of minus infinity, say
+        chosen = {node: site for node, site in chosen.items() if site.name not in problems}
+        scm = _assemble(program, data, catalogue, chosen)
+    checks.replay(scm, expected)
+    checks.rows_apart(scm)
     return scm
 
 
-def _assemble(
-    program: compiler.Program, data: compiler.Data, sites: Iterable[str] | None
-) -> StructuralCausalModel:
-    names = compiler.named_nodes(program)
-    lineage = compiler.Lineage(program)
+def _is_asked_for(site: Site, sites: compiler.Choice | None) -> bool:
+    """True when a site was named, or chosen by default; False when it only fits a pattern."""
     if sites is None:
-        chosen = compiler.default_sites(program, lineage)
-    else:
-        wanted = [sites] if isinstance(sites, str) else sites
-        chosen = compiler.chosen_sites(program, names, wanted)
+        return True
+    names = [sites] if isinstance(sites, str) else () if callable(sites) else sites
+    return any(name in names for name in (site.name, *site.aliases))
+
+
+def _assemble(
+    program: compiler.Program,
+    data: compiler.Data,
+    catalogue: compiler.Catalogue,
+    chosen: Mapping[str, Site],
+) -> StructuralCausalModel:
     outputs = program.trace.outputs
-    unread = [label for label, node in outputs.items() if not program.by_row[node]]
+    alone = [label for label, node in outputs.items() if node not in program.informed]
+    if alone:
+        raise CompileError(
+            f"{alone[0]!r} does not depend on the inputs; leave it out of what the network returns"
+        )
+    unread = [label for label, node in outputs.items() if node not in program.rows_at]
     if unread:
         raise CompileError(
-            f"{unread[0]!r} does not have the rows of the data in its first dimension, whatever "
-            "their number; each row must give its own output"
+            f"{unread[0]!r} does not have the rows of the data as a dimension of its own, whatever "
+            "their number; each row must give its own output: return tensors that have the rows as "
+            "their first dimension"
         )
-    built = {node: compiler.build_site(program, lineage, node, names[node]) for node in chosen}
-    ends = [node for node in dict.fromkeys(outputs.values()) if node not in built]
-    readouts = {node: compiler.build_site(program, lineage, node, names[node]) for node in ends}
+    readouts = catalogue.readouts([n for n in dict.fromkeys(outputs.values()) if n not in chosen])
     return StructuralCausalModel(
         program,
         dict(zip(program.trace.inputs.values(), data.tensors, strict=True)),
-        {site.name: site for site in built.values()},
-        {site.name: node for node, site in {**built, **readouts}.items()},
+        {site.name: site for site in chosen.values()},
+        {site.name: node for node, site in {**chosen, **readouts}.items()},
         {site.name: site for site in readouts.values()},
     )
-
-
-def _check_outputs(outputs: list[Tensor], rows: int, kind: str) -> None:
-    if not outputs:
-        raise CompileError(
-            f"the network returns no tensor that can be found in its result ({kind}); return a "
-            "tensor, or a tuple, list or dict of them"
-        )
-    for output in outputs:
-        if output.is_complex():
-            raise CompileError("an output of the model is complex; return torch.view_as_real(...)")
-        if output.ndim == 0 or output.shape[0] != rows:
-            raise CompileError(
-                f"an output of the model has shape {tuple(output.shape)} for {rows} rows of data; "
-                "each row must give its own output: return tensors whose first dimension is the "
-                "rows"
-            )
-
-
-def _check_activations(scm: StructuralCausalModel) -> None:
-    for name, values in scm.observe().items():
-        if values.is_floating_point() and not torch.isfinite(values).all():
-            bad = compiler.bad_rows(values)
-            raise CompileError(
-                f"the activations of site {name!r} are NaN or infinite on {len(bad)} of {scm.rows} "
-                f"rows, first on row {bad[0]}; check the weights before it and those rows"
-            )
-
-
-def _check_replay(scm: StructuralCausalModel, expected: list[Tensor]) -> None:
-    for node, output in zip(scm.program.trace.outputs.values(), expected, strict=True):
-        if not torch.equal(scm.recorded(node), output.detach()):
-            raise CompileError(
-                "the compiled network does not reproduce the model's own output bit for bit; is "
-                "some operation random, or dependent on state outside the inputs?"
-            )
-
-
-def _check_rows_apart(scm: StructuralCausalModel) -> None:
-    """Check that what a site holds on one row does not depend on the other rows.
-
-    Half of the rows are replaced by copies of the other half, and the other way round; their number
-    stays, so that a difference is no matter of rounding.
-    """
-    rows = torch.arange(scm.rows)
-    for keep in (rows[0::2], rows[1::2]):
-        picked = keep.repeat(2)[: scm.rows]
-        for name, blocks in scm.rerun(picked).items():
-            expected = scm.blocks(name)[picked]
-            if blocks.is_floating_point():
-                scale = expected.abs().amax()
-                slack = torch.finfo(blocks.dtype).eps ** 0.5
-                same = bool(((blocks - expected).abs() <= slack * scale).all())
-            else:
-                same = torch.equal(blocks, expected)
-            if not same:
-                raise CompileError(
-                    f"what site {name!r} holds on one row changes when other rows are replaced (a "
-                    "batch statistic, attention across the batch, randomness?); a structural "
-                    "causal model needs a network that treats rows one by one"
-                )

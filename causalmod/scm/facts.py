@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -49,7 +49,10 @@ def spread(blocks: Tensor) -> Tensor:
 
 
 def causal_graph(
-    sites: Mapping[str, Site], driven: Iterable[str], edges: Mapping[tuple[str, str], Tensor]
+    sites: Mapping[str, Site],
+    driven: Iterable[str],
+    edges: Mapping[tuple[str, str], Tensor],
+    strength: Mapping[tuple[str, str], Tensor],
 ) -> nx.DiGraph:
     """Draw variables, the exogenous ``U`` and structural edges as a networkx graph.
 
@@ -57,6 +60,7 @@ def causal_graph(
         sites: site name → site.
         driven: the variables that are read off the data row, and so are children of ``U``.
         edges: (source site, target site) → bool ``[source variable, target variable]``.
+        strength: (source site, target site) → how far the target moves on the data, where known.
     """
     import networkx as nx
 
@@ -69,5 +73,10 @@ def causal_graph(
     for (source, target), matrix in edges.items():
         start, end = sites[source].variables, sites[target].variables
         pairs = matrix.nonzero().tolist()
-        graph.add_edges_from((start[i], end[j], {"structural": True}) for i, j in pairs)
+        known = strength.get((source, target))
+        for i, j in pairs:
+            facts: dict[str, Any] = {"structural": True}
+            if known is not None:
+                facts |= {"active": bool(known[i, j] > 0), "strength": float(known[i, j])}
+            graph.add_edge(start[i], end[j], **facts)
     return graph

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from causalmod import compiler
-from causalmod.interventions import Assignment
+from causalmod import compiler, provenance
+from causalmod.interventions import Assignment, EdgeAssignment, chain
 from causalmod.scm import facts
+from causalmod.scm.sites import Sites
+from causalmod.scm.views import Edges, on_rows, views
 from causalmod.variables import Site
 
 
@@ -24,6 +27,7 @@ class Mechanisms:
         nodes: name of a site or readout → node.
         readouts: the network's outputs that are no sites, by name; they are observed all the same.
         assignments: the interventions made so far.
+        on_edges: those on edges.
 
     Attributes:
         sites: site name → site, in the order of the network.
@@ -36,14 +40,17 @@ class Mechanisms:
         sites: Mapping[str, Site],
         nodes: Mapping[str, str],
         readouts: Mapping[str, Site],
+        *,
         assignments: tuple[Assignment, ...] = (),
+        on_edges: tuple[EdgeAssignment, ...] = (),
     ) -> None:
         self._program = program
         self._data = dict(data)
-        self.sites = dict(sites)
+        self.sites = Sites(sites)
         self._nodes = dict(nodes)
         self._readouts = dict(readouts)
         self._assignments = assignments
+        self._on_edges = on_edges
         self._recorded: dict[str, Tensor] = {}
         self._site_at = {self._nodes[name]: name for name in self.sites}
 
@@ -75,9 +82,11 @@ class Mechanisms:
         missing = [node for node in dict.fromkeys(nodes) if node not in self._recorded]
         if missing:
             known = {**self._data, **self._recorded}
-            start = {n: known[n] for n in self._program.needs(missing, known.__contains__)}
-            made = {n: p for n, p in self._patches(None).items() if n not in self._recorded}
-            self._recorded.update(self._program.run(start, missing, made, rows=self.rows))
+            seen = [v for v in self.views_of(None) if v.route.receiver not in self._recorded]
+            ends = self._program.needs(missing, known.__contains__, [view.route for view in seen])
+            made = {n: p for n, p in self.patches_of(None).items() if n not in self._recorded}
+            start = {node: known[node] for node in ends}
+            self._recorded.update(self._program.run(start, missing, made, seen, rows=self.rows))
 
     def recorded(self, node: str) -> Tensor:
         """Return the value of a graph node on all rows."""
@@ -86,21 +95,63 @@ class Mechanisms:
 
     def blocks(self, name: str) -> Tensor:
         """Return a site's recorded activations as ``[rows, variable, coordinate]``."""
-        return self._site(name).split(self.recorded(self._nodes[name]))
+        return self.site(name).split(self.recorded(self._nodes[name]))
+
+    def taken(self, node: str, rows: Tensor) -> Tensor:
+        """Return recorded values of a graph node on given rows, repeats included."""
+        place, recorded = self._program.rows[node], self.recorded(node)
+        if place.parts == 1:
+            return _take(recorded, rows, place.dim)
+        apart = recorded.unflatten(place.dim, (-1, place.parts))
+        return apart.index_select(place.dim, rows).flatten(place.dim, place.dim + 1)
+
+    def site_of(self, node: str) -> Site:
+        """Return the site, or output that is none, at a graph node."""
+        return self.site(next(name for name, at in self._nodes.items() if at == node))
 
     def site_at(self, node: str) -> str | None:
         """Return the name of the site at a graph node, if it is one."""
         return self._site_at.get(node)
 
-    def _site(self, name: str) -> Site:
+    def site(self, name: str) -> Site:
+        """Return a site, or an output that is none, by its name."""
         return self.sites[name] if name in self.sites else self._readouts[name]
+
+    def node_of(self, name: str) -> str:
+        """Return the graph node of a site or output."""
+        return self._nodes[name]
 
     def _keep_what_stays(self, before: Mechanisms) -> None:
         """Take over from an earlier model what the interventions since then do not change."""
         made = self._assignments[len(before._assignments) :]
         changed = {self._nodes[each.site] for each in made}
+        changed |= {self._nodes[each.receiver] for each in self._on_edges[len(before._on_edges) :]}
         changed |= {n for node in changed for n in self._program.descendants(node)}
         self._recorded = {n: v for n, v in before._recorded.items() if n not in changed}
+
+    # --- where it comes from ---------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return what the model is made of: the arguments that make it again."""
+        return {
+            "program": self._program,
+            "data": self._data,
+            "sites": dict(self.sites),
+            "nodes": self._nodes,
+            "readouts": self._readouts,
+            "assignments": self._assignments,
+            "on_edges": self._on_edges,
+        }
+
+    def provenance(self, seed: int | None, seconds: float) -> provenance.Provenance:
+        """Describe where a result computed on this model comes from."""
+        return provenance.Provenance(seed, *self.digests, seconds, provenance.versions())
+
+    @cached_property
+    def digests(self) -> tuple[str, str]:
+        """SHA-256 of the network (graph and parameters) and of the data."""
+        model = provenance.digest(self._program.held(), str(self._program.trace.graph))
+        return model, provenance.digest(self._data.items())
 
     # --- replay ---------------------------------------------------------------------------------
 
@@ -111,6 +162,7 @@ class Mechanisms:
         wanted: Iterable[str] | None = None,
         clamp: bool = True,
         free: Mapping[str, Tensor] | None = None,
+        on_edges: Sequence[EdgeAssignment] = (),
     ) -> dict[str, Tensor]:
         """Run part of the network on data rows with changes at some sites.
 
@@ -124,6 +176,7 @@ class Mechanisms:
             wanted: sites to return; all, and the readouts, by default.
             clamp: hold units that are constant on the data at their constant.
             free: site → positions of variables that are not clamped all the same.
+            on_edges: further interventions on edges; their values have one row per run.
 
         Returns:
             dict: site → blocks ``[run, variable, coordinate]``.
@@ -131,34 +184,49 @@ class Mechanisms:
         wanted = list(self._nodes if wanted is None else wanted)
         steps = {self._nodes[name]: [self._on_node(name, patch)] for name, patch in patches.items()}
         moved: set[str] = set()
-        for node in steps:
+        for node in [*steps, *(self._nodes[each.receiver] for each in on_edges)]:
             moved |= self._program.descendants(node)
+        receivers = {self._nodes[each.receiver] for each in on_edges}
+        moved |= receivers
         if clamp:
             for name, constant in self.constant.items():
                 held = constant.clone()
                 held[(free or {}).get(name, [])] = False
                 if self._nodes[name] in moved and bool(held.any()):
                     steps.setdefault(self._nodes[name], []).insert(0, self._clamp(name, held))
-        for node, patch in self._patches(rows).items():
+        for node, patch in self.patches_of(rows).items():
             if node in moved:
                 steps.setdefault(node, []).insert(0, patch)
+        seen = [view for view in self.views_of(rows, on_edges) if view.route.receiver in moved]
+        routes = [view.route for view in seen]
         targets = [self._nodes[name] for name in wanted]
         program = self._program
-        ends = program.needs(targets, lambda n: n not in moved and program.by_row[n])
+        ends = program.needs(targets, lambda n: n not in moved and n in program.rows_at, routes)
         self.record(ends)
-        known = {node: _take(self._recorded[node], rows) for node in ends}
+        known = {n: _take(self._recorded[n], rows, program.rows_at[n]) for n in ends}
         changes = {node: _compose(made) for node, made in steps.items()}
-        values = program.run(known, targets, changes, rows=len(rows))
-        return {name: self._site(name).split(values[self._nodes[name]]) for name in wanted}
+        values = program.run(known, targets, changes, seen, rows=len(rows))
+        return {name: self.site(name).split(values[self._nodes[name]]) for name in wanted}
 
     def rerun(self, rows: Tensor) -> dict[str, Tensor]:
         """Run the whole network on data rows: site or readout → blocks, one run per row."""
         data = {node: value[rows] for node, value in self._data.items()}
         targets = list(self._nodes.values())
-        values = self._program.run(data, targets, self._patches(rows), rows=len(rows))
-        return {name: self._site(name).split(values[node]) for name, node in self._nodes.items()}
+        seen = self.views_of(rows)
+        values = self._program.run(data, targets, self.patches_of(rows), seen, rows=len(rows))
+        return {name: self.site(name).split(values[node]) for name, node in self._nodes.items()}
 
-    def _patches(self, rows: Tensor | None) -> dict[str, compiler.Patch]:
+    @property
+    def assignments(self) -> tuple[Assignment, ...]:
+        """The interventions on variables made so far."""
+        return self._assignments
+
+    def patches_of(self, rows: Tensor | None) -> dict[str, compiler.Patch]:
+        """Return node → what the interventions made so far make of its value.
+
+        Args:
+            rows: which data row each run is on; None for all rows in order.
+        """
         by_site: dict[str, list[Assignment]] = {}
         for made in self._assignments:
             by_site.setdefault(made.site, []).append(made)
@@ -167,9 +235,28 @@ class Mechanisms:
             for name, made in by_site.items()
         }
 
+    @cached_property
+    def edge_routes(self) -> Edges:
+        """The edges on which an intervention can be made."""
+        return Edges(self._program, self._nodes, compiler.stream(self._program))
+
+    def views_of(
+        self, rows: Tensor | None, more: Sequence[EdgeAssignment] = ()
+    ) -> list[compiler.View]:
+        """Return what the receivers of interventions on edges see.
+
+        Args:
+            rows: which data row each run is on; None for all rows in order.
+            more: further interventions, whose values have one row per run.
+        """
+        made = [on_rows(each, rows) for each in self._on_edges]
+        if not made and not more:
+            return []
+        return views(self.edge_routes, [*made, *more], self.site, self._nodes.__getitem__)
+
     def _on_node(self, name: str, change: compiler.Patch) -> compiler.Patch:
-        site = self._site(name)
-        return lambda value: site.join(change(site.split(value)))
+        site = self.site(name)
+        return lambda value: site.join(change(site.split(value)), value)
 
     def _clamp(self, name: str, held: Tensor) -> compiler.Patch:
         value = self.blocks(name)[:1]
@@ -216,27 +303,24 @@ class Mechanisms:
                 self._program, self.sites, nodes, source, ends
             )
             edges.update({(source, target): matrix for target, matrix in found.items()})
+        self._cut(edges)
+        return edges, read
+
+    def _cut(self, edges: Mapping[tuple[str, str], Tensor]) -> None:
+        """Take out the arrows that interventions have cut."""
         for made in self._assignments:
             for (_, target), matrix in edges.items():
                 if target == made.site and not made.is_soft:
                     matrix[:, made.index] = False
-        return edges, read
+        for each in self._on_edges:
+            matrix = edges.get((each.sent.site, each.receiver))
+            if matrix is not None and not each.sent.is_soft:
+                matrix[each.sent.index[:, None], each.index] = False
 
     @cached_property
     def representative(self) -> dict[str, str]:
         """Site → the site that stands for it in partitions (its activation, as a rule)."""
         return compiler.representatives(self._program, {n: self._nodes[n] for n in self.sites})
-
-
-def chain(assignments: Sequence[Assignment], rows: Tensor | None) -> compiler.Patch:
-    """Return one change that makes several assignments to a site, in order."""
-
-    def change(blocks: Tensor) -> Tensor:
-        for made in assignments:
-            blocks = made.apply(blocks, rows)
-        return blocks
-
-    return change
 
 
 def _compose(patches: Sequence[compiler.Patch]) -> compiler.Patch:
@@ -248,11 +332,17 @@ def _compose(patches: Sequence[compiler.Patch]) -> compiler.Patch:
     return change
 
 
-def _take(value: Tensor, rows: Tensor) -> Tensor:
-    """Select rows, keeping the order of dimensions in memory, on which bits may depend."""
+def _take(value: Tensor, rows: Tensor, dim: int) -> Tensor:
+    """Select rows, keeping the order of dimensions in memory, on which bits may depend.
+
+    All rows in order are the tensor itself: operations and changes leave what they read as it is.
+    """
+    everything = torch.arange(value.shape[dim], device=rows.device)
+    if torch.equal(rows, everything):
+        return value
     rows = rows.to(value.device)
     if value.is_contiguous():
-        return value.index_select(0, rows)
+        return value.index_select(dim, rows)
     order = sorted(range(value.ndim), key=value.stride, reverse=True)
-    picked = value.permute(order).index_select(order.index(0), rows)
+    picked = value.permute(order).index_select(order.index(dim), rows)
     return picked.permute([order.index(axis) for axis in range(value.ndim)])

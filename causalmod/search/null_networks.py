@@ -46,7 +46,7 @@ def _matrices(scm: StructuralCausalModel) -> list[tuple[fx.Node, str]]:
         sender, weight = node.args[0], node.args[1]
         if not isinstance(sender, fx.Node) or not isinstance(weight, fx.Node):
             continue
-        if weight.name in program.constants and program.by_row[sender.name]:
+        if weight.name in program.constants and program.rows_at.get(sender.name) == 0:
             found.append((node, weight.name))
     return found
 

@@ -22,9 +22,8 @@ def row(kind: type[Estimator]) -> tuple[str, ...]:
     module = kind.__module__.removeprefix(f"{causalmod.__name__}.").replace(".", "/")
     forms = "all" if kind.contextual else "observational, averaged"
     width = "units and groups" if kind.groups else "single units"
-    return (
-        f"`{kind.name}`", width, forms, kind.assumes, f"${kind.cost}$", kind.paper, f"`{module}.py`",
-    )  # fmt: skip
+    said = (width, forms, kind.assumes, f"${kind.cost}$", kind.paper)
+    return f"`{kind.name}`", *said, f"`{module}.py`"
 
 
 def table() -> str:

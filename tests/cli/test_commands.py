@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import causalmod as cm
 from causalmod.cli import run
 from causalmod.errors import CausalmodWarning
+from tests.compiler.pt2.files import File, small_file
 from tests.plotting.results import HOSTILE, found
 
 QUICK = ["--nulls", "1", "--budget", "3"]
@@ -79,6 +81,34 @@ def test_options_reach_the_search(instant: dict[str, Any]) -> None:
 @pytest.mark.usefixtures("folder", "instant")
 def test_several_arrays_are_keyword_inputs() -> None:
     assert run(["analyze", "mine:Two", "two.npz"]) == 0
+
+
+def test_analyze_a_network_in_a_file(
+    folder: Path, instant: dict[str, Any], capsys: Captured
+) -> None:
+    (folder / "net.pt2").write_bytes(small_file())
+    np.save(folder / "three.npy", np.random.default_rng(0).random((8, 3)))
+    assert run(["analyze", "net.pt2", "three.npy", "--out", "r.html"]) == 0
+    assert "converted to float32" in capsys.readouterr().err
+    assert list(instant["scm"].sites) == ["input", "fc", "act", "output"]
+    assert "Read from net.pt2" in (folder / "r.html").read_text()
+
+
+@pytest.mark.usefixtures("instant")
+def test_a_file_that_would_run_code_is_refused(folder: Path, capsys: Captured) -> None:
+    file = File()
+    file.node("relu")["target"] = "torch.ops.aten.from_file.default"
+    file.write(folder / "net.pt2")
+    for arguments, says in (
+        (["net.pt2", "rows.npy"], "'torch.ops.aten.from_file.default', which is not on the list"),
+        (["none.pt2", "rows.npy"], "there is no file none.pt2"),
+        (["net.pt2", "rows.npy", "--weights", "w.safetensors"], "holds its own weights"),
+    ):
+        assert run(["analyze", *arguments]) == 2
+        printed = capsys.readouterr().err
+        assert printed.startswith("Error: ")
+        assert says in " ".join(printed.split())
+        assert "Traceback" not in printed
 
 
 @pytest.mark.usefixtures("folder")

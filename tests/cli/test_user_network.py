@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from causalmod.cli.user_network import build, load_weights
+from causalmod.cli.user_network import build, load_weights, read_exported
 from causalmod.errors import InputError
 
 
@@ -77,6 +77,19 @@ def test_every_misfit_is_listed_at_once(folder: Path) -> None:
     assert "first.weight: (4, 5) in the file, (4, 4) in the network" in text
     assert "first.bias: torch.float64 in the file, torch.float32 in the network" in text
     assert all(torch.equal(before[name], t) for name, t in model.state_dict().items())
+
+
+def test_a_network_in_a_file_is_read(folder: Path) -> None:
+    program = torch.export.export(
+        build("mine:halves").eval(),
+        (torch.ones(5, 4),),
+        dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+    )
+    torch.export.save(program, folder / "net.pt2")
+    network = read_exported(Path("net.pt2"), None)
+    assert torch.equal(network(torch.ones(3, 4)), build("mine:halves")(torch.ones(3, 4)))
+    with pytest.raises(InputError, match=r"holds its own weights; leave --weights w\.safe.* out"):
+        read_exported(Path("net.pt2"), Path("w.safetensors"))
 
 
 @pytest.mark.parametrize("name", ["w.pt", "w.bin", "w.pkl"])

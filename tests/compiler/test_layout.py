@@ -32,7 +32,7 @@ def test_interventions_keep_the_layout() -> None:
     """Variables of a sequence lie along the last dimension, so setting them transposes twice."""
     net = Net(lambda net, x: halves(net.fc(x)), fc=nn.Linear(7, 3)).eval()
     scm = cm.compile(net, X, sites=["fc", "output"])
-    assert scm.sites["fc"].axis == 1
+    assert scm.sites["fc"].axes == (1,)
     natural = scm.observe()["fc"]
     changed = torch.cat([natural[..., :2], torch.ones(5, 64, 1)], dim=-1)
     assert torch.equal(scm.do({"fc[2]": 1.0}).observe()["output"], halves(changed))

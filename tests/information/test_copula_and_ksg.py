@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import log, log2
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_ranks_are_those_of_scipy() -> None:
 def test_the_copula_is_a_correlation_of_ranks() -> None:
     left, right = gaussians(0.6, 400)
     scores = [stats.norm.ppf(stats.rankdata(v[:, 0].numpy()) / 401) for v in (left, right)]
-    rho = np.corrcoef(*scores)[0, 1]
+    rho = np.corrcoef(scores[0], scores[1])[0, 1]
     psi = [float(digamma((400 - i) / 2)) / 2 for i in (1, 2)]
     bias = (2 * psi[0] - psi[0] - psi[1]) / log(2)
     assert shared("copula", left, right) == pytest.approx(-log2(1 - rho**2) / 2 - bias, abs=1e-9)
@@ -89,9 +90,8 @@ def test_the_copula_is_a_correlation_of_ranks() -> None:
 @pytest.mark.parametrize("rho", [0.5, 0.9])
 def test_neighbours_are_those_of_scikit_learn(rho: float) -> None:
     left, right = gaussians(rho, 300)
-    bits = mutual_info_regression(
-        left.numpy(), right[:, 0].numpy(), n_neighbors=4, discrete_features=False, random_state=0
-    )
+    options: dict[str, Any] = {"discrete_features": False, "n_neighbors": 4, "random_state": 0}
+    bits = mutual_info_regression(left.numpy(), right[:, 0].numpy(), **options)
     assert shared("ksg", left, right) == pytest.approx(bits[0] / log(2), abs=1e-4)
 
 

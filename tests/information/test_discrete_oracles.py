@@ -8,6 +8,7 @@ import dit
 import numpy as np
 import pytest
 import torch
+from dit.shannon import mutual_information
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mutual_info_score
@@ -47,8 +48,9 @@ def shared(name: str, left: Tensor, right: Tensor, **options: Bins) -> float:
 def by_dit(table: list[list[int]]) -> float:
     counts = np.array(table)
     cells = [(f"{i}{j}", c / counts.sum()) for (i, j), c in np.ndenumerate(counts) if c]
-    joint = dit.Distribution(*map(list, zip(*cells, strict=True)))
-    return float(dit.shannon.mutual_information(joint, [0], [1]))
+    outcomes, chances = zip(*cells, strict=True)
+    joint = dit.Distribution(list(outcomes), list(chances))
+    return float(mutual_information(joint, [0], [1]))
 
 
 @settings(max_examples=60, deadline=None)

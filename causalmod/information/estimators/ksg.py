@@ -17,7 +17,6 @@ _CHUNK = 2**20  # distances at a time
 _ROUNDING = 1e-10  # by which distances that are equal may differ
 
 
-@ESTIMATORS.register("ksg")
 class NearestNeighbours(PairedEstimator):
     """Information from distances to the fourth-nearest neighbour, in bits: algorithm 1.
 
@@ -71,6 +70,10 @@ class NearestNeighbours(PairedEstimator):
         return Bounds(
             neighbour_bits(source.double() / self._source_scale, target / self._target_scale)
         )
+
+
+# not as a decorator, which would hide from type checkers what others inherit
+ESTIMATORS.register(NearestNeighbours.name)(NearestNeighbours)
 
 
 def neighbour_bits(source: Tensor, target: Tensor, neighbours: int = NEIGHBOURS) -> Tensor:

@@ -1,0 +1,1 @@
+"""Benchmarks: how fast the library is, as ratios to what cannot be avoided and to its peers."""

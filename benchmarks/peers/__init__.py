@@ -1,0 +1,1 @@
+"""The ways to make interventions, one a file: naive hooks, other libraries, and causalmod."""

@@ -1,0 +1,163 @@
+"""Graphs of a model: over variables, over sites, and what is active on the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from causalmod import compiler
+from causalmod.errors import InputError
+from causalmod.scm.activity import Activity, measure
+from causalmod.scm.facts import EXOGENOUS, causal_graph
+from causalmod.scm.names import NamedMechanisms
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+_MOST_PAIRS = 20_000_000  # pairs of variables on neighbouring sites, in one graph
+
+
+class GraphedMechanisms(NamedMechanisms):
+    """Mechanisms with their causal graphs."""
+
+    _activity: Activity | None = None
+
+    @cached_property
+    def graph(self) -> nx.DiGraph:
+        """The causal graph: variables, the exogenous ``U``, and structural edges.
+
+        An edge says that a change *may* pass directly (through no other variable): weights that are
+        exactly zero carry nothing, anything else may. Nodes carry ``site`` and ``index``; edges
+        carry ``structural`` and, after :meth:`activity`, ``active`` and ``strength``. Arrows into
+        variables that :meth:`do` has set are gone, unless to a function of the natural value.
+
+        Raises:
+            InputError: the model is too large; see :attr:`site_graph` and :meth:`variable_graph`.
+        """
+        self._check_size(self.site_pairs)
+        return self._draw(self.sites, self.edges)
+
+    def variable_graph(self, sites: str | Iterable[str]) -> nx.DiGraph:
+        """Return the causal graph over the variables of some sites only.
+
+        An edge says that a change may pass from one to the other through no variable of these
+        sites; the others are left to respond.
+
+        Args:
+            sites: names of sites.
+
+        Raises:
+            SelectorError: an unknown site.
+            InputError: the sites have too many variables.
+        """
+        asked = [sites] if isinstance(sites, str) else list(sites)
+        chosen = {self.resolve(name)[0].site for name in asked}
+        names = [name for name in self.sites if name in chosen]
+        held = {name: self.sites[name] for name in names}
+        nodes = {name: self.node_of(name) for name in names}
+        self._check_size(compiler.site_edges(self._program, nodes))
+        edges = {}
+        for source in names:
+            found, _ = compiler.direct_edges(self._program, held, nodes, source, {})
+            edges.update({(source, target): matrix for target, matrix in found.items()})
+        self._cut(edges)
+        return self._draw(held, edges)
+
+    @cached_property
+    def site_graph(self) -> nx.DiGraph:
+        """The causal graph over sites: for networks too large for one over variables.
+
+        Nodes are the sites, the outputs that are none, and ``U``; they carry ``shape``,
+        ``variables``, ``grain`` and ``op``. An edge says that a change may pass through no other
+        site. Sites of which all variables are set by :meth:`do` have no arrows into them.
+        """
+        import networkx as nx
+
+        graph: nx.DiGraph = nx.DiGraph()
+        graph.add_node(EXOGENOUS, exogenous=True)
+        for name in self._nodes:
+            site = self.site(name)
+            graph.add_node(
+                name, exogenous=False, shape=site.shape, variables=site.count, grain=site.grain,
+                op=site.op,
+            )  # fmt: skip
+        closed = self._closed
+        graph.add_edges_from((EXOGENOUS, name) for name in self.inputs if name not in closed)
+        graph.add_edges_from((s, t) for s, t in sorted(self.site_pairs) if t not in closed)
+        return graph
+
+    @cached_property
+    def site_pairs(self) -> frozenset[tuple[str, str]]:
+        """Pairs of sites (or outputs) that a way through no other site joins."""
+        return frozenset(compiler.site_edges(self._program, self._nodes))
+
+    def activity(
+        self, sites: str | Iterable[str] | None = None, *, rows: int = 64, seed: int = 0
+    ) -> Activity:
+        """Find out which structural edges are active on the data, and how strongly.
+
+        Each variable in turn takes the value that it has on another row, all other sites are held,
+        and what moves is noted. The edges of :attr:`graph` carry ``active`` and ``strength`` from
+        then on. Finite interventions see less than what is possible: an edge that is not active
+        here may be so on other data.
+
+        Args:
+            sites: the sites that are moved; all by default.
+            rows: number of data rows to try (at most all), drawn at random.
+            seed: seed of the rows and their donors.
+
+        Raises:
+            SelectorError: an unknown site.
+            InputError: ``rows`` is no positive number.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> net = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.ReLU())
+            >>> with torch.no_grad():
+            ...     _ = net[0].weight.copy_(torch.eye(2)), net[0].bias.copy_(torch.tensor([0, -9.]))
+            >>> scm = cm.compile(net.eval(), torch.rand(8, 2, generator=torch.Generator()))
+            >>> scm.activity().to_frame()[["source", "target"]].values.tolist()[-1]
+            ['0[0]', 'output[0]']
+            >>> scm.graph.edges["0[1]", "output[1]"]["active"]
+            False
+        """
+        if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
+            raise InputError(f"rows is a positive whole number; given {rows!r}")
+        asked = list(self.sites) if sites is None else [sites] if isinstance(sites, str) else sites
+        names = list(dict.fromkeys(self.resolve(name)[0].site for name in asked))
+        generator = torch.Generator().manual_seed(seed)
+        picked = torch.randperm(self.rows, generator=generator)[:rows].sort().values
+        found = measure(self, names, picked, seed)
+        strength = {**(self._activity.strength if self._activity else {}), **found.strength}
+        self._activity = Activity(strength, found.variables, found.rows, found.provenance)
+        self.__dict__.pop("graph", None)  # it is drawn again, with what is known now
+        return found
+
+    def _draw(self, sites: dict, edges: dict) -> nx.DiGraph:
+        hard = [made for made in self._assignments if not made.is_soft]
+        set_ = {self.sites[m.site].variables[i] for m in hard for i in m.index.tolist()}
+        inputs = [name for name in sites if name in self.inputs]
+        driven = [v for name in inputs for v in sites[name].variables if v not in set_]
+        strength = self._activity.strength if self._activity else {}
+        return causal_graph(sites, driven, edges, strength)
+
+    @property
+    def _closed(self) -> set[str]:
+        """Sites of which every variable is set."""
+        held: dict[str, set[int]] = {}
+        for made in self._assignments:
+            if not made.is_soft:
+                held.setdefault(made.site, set()).update(made.index.tolist())
+        return {name for name, index in held.items() if len(index) == self.sites[name].count}
+
+    def _check_size(self, pairs: Iterable[tuple[str, str]]) -> None:
+        count = sum(self.site(s).count * self.site(t).count for s, t in pairs)
+        if count > _MOST_PAIRS:
+            raise InputError(
+                f"a graph over these variables may have {count:,} edges, more than "
+                f"{_MOST_PAIRS:,}; use scm.site_graph, or scm.variable_graph([...]) for the sites "
+                "in question"
+            )
