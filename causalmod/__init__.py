@@ -29,6 +29,7 @@ _PUBLIC = {
     "Falsification": "queries",
     "Estimate": "information",
     "Exchange": "exchange",
+    "Flow": "exchange",
     "Modularity": "modularity",
     "Partition": "partition",
     "SearchBudget": "search",
@@ -39,6 +40,7 @@ _PUBLIC = {
     "arrow_strengths": "information",
     "compile": "scm",
     "exchange": "exchange",
+    "flow": "exchange",
     "falsify": "queries",
     "from_dowhy": "bridges",
     "from_functions": "bridges",
@@ -68,6 +70,7 @@ __all__ = [
     "EstimatorError",
     "Exchange",
     "Falsification",
+    "Flow",
     "Identification",
     "InputError",
     "Interrupted",
@@ -88,6 +91,7 @@ __all__ = [
     "compile",
     "exchange",
     "falsify",
+    "flow",
     "from_dowhy",
     "from_functions",
     "from_pgmpy",
@@ -159,7 +163,7 @@ if TYPE_CHECKING:
         QueryError,
         SelectorError,
     )
-    from causalmod.exchange import Exchange, exchange, information
+    from causalmod.exchange import Exchange, Flow, exchange, flow, information
     from causalmod.information import Estimate, arrow_strengths
     from causalmod.interventions import mean, resample
     from causalmod.modularity import Modularity, modularity

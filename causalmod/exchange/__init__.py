@@ -1,5 +1,7 @@
 """Information that variables, groups and modules of a model send each other."""
 
+from causalmod.exchange.flow import flow
+from causalmod.exchange.flow_result import Flow
 from causalmod.exchange.hybrid import CONTEXT, RESPOND, HybridRuns, Sample, draw_sample
 from causalmod.exchange.information import information
 from causalmod.exchange.modules import exchange
@@ -10,10 +12,12 @@ __all__ = [
     "CONTEXT",
     "RESPOND",
     "Exchange",
+    "Flow",
     "HybridRuns",
     "Sample",
     "draw_sample",
     "exchange",
+    "flow",
     "information",
     "partition_of",
     "unit_labels",

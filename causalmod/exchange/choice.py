@@ -1,74 +1,28 @@
-"""Which estimator ``auto`` takes, and checks of the arguments that measuring calls share."""
+"""Checks of the arguments that measuring calls share."""
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from causalmod.errors import CausalmodWarning, InputError, nearest
-from causalmod.information import ESTIMATORS
-from causalmod.information.estimators.exact import is_discrete, never_repeats
-from causalmod.information.protocol import BINS
+from causalmod._memory import parse_memory
+from causalmod.errors import InputError
+from causalmod.information.choice import Choice, choose
+
+__all__ = [
+    "FEW_ROWS",
+    "Choice",
+    "check_count",
+    "check_resolution",
+    "check_rows",
+    "choose",
+    "distinct_rows",
+    "parse_memory",
+]
 
 FEW_ROWS = 128  # below this, rows are not split into a searched and a held-out half
-
-
-class Choice(NamedTuple):
-    """An estimator's name, and the reason for it."""
-
-    name: str
-    reason: str
-
-
-def choose(
-    estimator: str,
-    values: list[Tensor],
-    replays: int,
-    memory: int,
-    single: bool,
-    bins: int = BINS,
-) -> Choice:
-    """Resolve ``"auto"``; pass any other name through after checking that it exists.
-
-    Warns when values are to be counted that differ on every row: then the count tells the rows
-    apart, and the figure says how many there are.
-
-    Args:
-        estimator: a registered name, or ``"auto"``.
-        values: observed activations ``[row, coordinate]`` of everything involved.
-        replays: values that exact enumeration would hold.
-        memory: bytes that it may hold.
-        single: are source and target single units?
-        bins: rows that binning takes at least.
-
-    Raises:
-        InputError: an unknown name; the nearest is suggested.
-    """
-    if estimator != "auto":
-        known = ["auto", *ESTIMATORS.names()]
-        if estimator not in known:
-            raise InputError(f"unknown estimator {estimator!r}: {nearest(str(estimator), known)}")
-        if ESTIMATORS.get(estimator).exact and any(never_repeats(v).any() for v in values):
-            warnings.warn(
-                f"estimator={estimator!r} counts values, but some unit has a fractional value of "
-                f"its own on each of the {len(values[0])} rows: the count tells rows apart and "
-                "grows with their number; use estimator='auto'",
-                CausalmodWarning,
-                stacklevel=4,
-            )
-        return Choice(estimator, "as asked")
-    if all(bool(is_discrete(group).all()) for group in values):
-        if replays * 8 <= memory:
-            return Choice("exact", "every unit takes few values, so they are counted")
-        reason = "units are discrete, but counting all replays would not fit the memory"
-        return Choice("pairwise", reason)
-    if single and len(values[0]) >= bins:
-        return Choice("binned", "single units with continuous values")
-    return Choice("pairwise", "units with continuous values")
 
 
 def check_resolution(resolution: float) -> float:
@@ -118,34 +72,6 @@ def check_rows(rows: Tensor | None, count: int) -> Tensor:
             + (f", from {int(rows.min())} to {int(rows.max())}" if len(rows) else "")
         )
     return rows.long()
-
-
-def parse_memory(memory: str | int) -> int:
-    """Return a number of bytes from ``"2GB"``, ``"500MB"`` or a number.
-
-    Example:
-        >>> parse_memory("2GB")
-        2000000000
-
-    Raises:
-        InputError: other text, or nothing above 0.
-    """
-    size = 0.0
-    if isinstance(memory, Real) and not isinstance(memory, bool):
-        size = float(memory)
-    elif isinstance(memory, str):
-        units = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-        text = memory.strip().upper()
-        number = text[:-2] if text[-2:] in units else text
-        try:
-            size = float(number) * units.get(text[-2:], 1)
-        except ValueError:
-            size = 0.0
-    if not 1 <= size < float("inf"):
-        raise InputError(
-            f"memory is a positive number of bytes, or text such as '2GB'; given {memory!r}"
-        )
-    return int(size)
 
 
 def distinct_rows(codes: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from causalmod.information import Bounds
-from causalmod.information.intervals import is_saturated, t_interval
+from causalmod.information.intervals import is_saturated, t_interval, widened
 
 CONTEXTS = 256  # contexts of a sampled figure, unless asked otherwise
 LEAST_CONTEXTS = 64
@@ -58,7 +58,12 @@ def read_with_enough_draws(
 
 
 def over_contexts(
-    bounds: Bounds, draws: int, *, exact: bool = False, saturated: bool | None = None
+    bounds: Bounds,
+    draws: int,
+    *,
+    exact: bool = False,
+    saturated: bool | None = None,
+    blocks: Bounds | None = None,
 ) -> dict[str, Any]:
     """Fields of an :class:`~causalmod.Estimate` for a mean over contexts.
 
@@ -67,8 +72,11 @@ def over_contexts(
         draws: donors for each context.
         exact: all contexts and donors are enumerated, so there is no interval but the figure.
         saturated: is the figure near its ceiling? None where its upper bound decides.
+        blocks: ``[block]`` bits on disjoint blocks of rows, which the intervals are to hold too.
     """
     bits = t_interval(bounds.bits)
+    if blocks is not None and not exact:
+        bits = widened(bits, blocks.bits)
     fields: dict[str, Any] = {"contexts": len(bounds.bits), "donors": draws}
     if exact:
         return fields | {"bits": bits.value, "low": bits.value, "high": bits.value}
@@ -76,6 +84,8 @@ def over_contexts(
     if bounds.upper is None:
         return fields
     upper = t_interval(bounds.upper)
+    if blocks is not None and blocks.upper is not None:
+        upper = widened(upper, blocks.upper)
     fields |= {"upper": upper.value, "upper_low": upper.low, "upper_high": upper.high}
     if saturated is None:
         saturated = is_saturated(upper.value, draws)

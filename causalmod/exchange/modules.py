@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import CausalmodWarning, EstimatorError
+from causalmod.exchange.blocks import draw_blocks, means
 from causalmod.exchange.choice import (
     Choice,
     check_count,
@@ -113,7 +114,13 @@ def exchange(
     }
 
     def report(reading: _Reading, saturated: bool | None = None) -> Estimate:
-        fields = over_contexts(reading.bounds, reading.draws, exact=kind.exact, saturated=saturated)
+        fields = over_contexts(
+            reading.bounds,
+            reading.draws,
+            exact=kind.exact,
+            saturated=saturated,
+            blocks=reading.blocks,
+        )
         return Estimate(**fields, null=reading.null, **settings)
 
     received = {name: report(reading) for name, reading in zip(names, into, strict=True)}
@@ -128,11 +135,19 @@ def exchange(
 
 
 class _Reading(NamedTuple):
-    """Bits ``[context]``, the donors behind each, and what is read where nothing is sent."""
+    """What was read of one question.
+
+    Attributes:
+        bounds: ``[context]`` bits.
+        draws: donors behind each.
+        null: what is read where nothing is sent.
+        blocks: ``[block]`` bits on disjoint blocks of rows.
+    """
 
     bounds: Bounds
     draws: int
     null: float
+    blocks: Bounds | None = None
 
 
 def _ready(
@@ -153,6 +168,11 @@ def _ready(
             raise EstimatorError(
                 f"estimator={choice.name!r} is for single units; a module's response is joint: use "
                 "'pairwise', 'gaussian' or 'exact'"
+            )
+        if not kind.contextual:
+            raise EstimatorError(
+                f"estimator={choice.name!r} compares pairs of values, and exchange is what is sent "
+                "within each context: use 'pairwise', 'gaussian' or 'exact'"
             )
         return Receivers(scm, labels, rows, kind, resolution, memory)
 
@@ -181,6 +201,10 @@ def _measure(
         sample = draw_sample(rows, min(contexts, len(rows)), draws, streams, seed)
         return receivers.read(question, sample)
 
+    def on_blocks(question: Question, draws: int) -> Bounds | None:
+        blocks = draw_blocks(rows, contexts, draws, len(question.senders), seed)
+        return means([receivers.read(question, block.sample, block.rows) for block in blocks])
+
     def read_all(questions: list[Question], most: int, wide: int) -> list[_Reading]:
         if exact:
             every = [receivers.enumerate(question.senders) for question in questions]
@@ -196,7 +220,8 @@ def _measure(
             )
             found = [(b, taken) for b in bounds]
         noise = [receivers.noise(question, rows) for question in questions]
-        return [_Reading(*f, null) for f, null in zip(found, noise, strict=True)]
+        apart = [None if exact else on_blocks(question, found[0][1]) for question in questions]
+        return [_Reading(*f, n, b) for f, n, b in zip(found, noise, apart, strict=True)]
 
     into = read_all([from_all(labels, m) for m in modules], DRAWS[-1], WIDE)
     if len(modules) == 2:  # all others are one other, and nothing else is left to hold
@@ -208,13 +233,19 @@ def _measure(
 
 
 def _summed(into: list[_Reading]) -> _Reading:
-    uppers = [reading.bounds.upper for reading in into if reading.bounds.upper is not None]
-    bits = torch.stack([reading.bounds.bits for reading in into]).sum(0)
+    apart = [reading.blocks for reading in into if reading.blocks is not None]
     return _Reading(
-        Bounds(bits, torch.stack(uppers).sum(0) if uppers else None),
+        _sum([reading.bounds for reading in into]),
         max(reading.draws for reading in into),
         sum(reading.null for reading in into),
+        _sum(apart) if apart else None,
     )
+
+
+def _sum(parts: list[Bounds]) -> Bounds:
+    uppers = [part.upper for part in parts if part.upper is not None]
+    bits = torch.stack([part.bits for part in parts]).sum(0)
+    return Bounds(bits, torch.stack(uppers).sum(0) if uppers else None)
 
 
 def _warn(found: Exchange) -> None:

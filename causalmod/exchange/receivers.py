@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
+from causalmod.exchange.blocks import at_rows
 from causalmod.exchange.choice import distinct_rows
 from causalmod.exchange.coordinates import Coordinates
 from causalmod.exchange.groups import check_finite
@@ -74,15 +75,16 @@ class Receivers:
         """Donors for one context that the memory has room for."""
         return self._memory // (len(self._coordinates.unit_of) * 64)
 
-    def read(self, question: Question, sample: Sample) -> Bounds:
-        """Bits ``[context]`` that the receiver takes in.
+    def read(self, question: Question, sample: Sample, rows: Tensor | None = None) -> Bounds:
+        """Bits ``[context]`` that the receiver takes in, at the scales of some rows (of all).
 
         Raises:
             EstimatorError: a response overflows, or the estimator is not for such signals.
         """
         keep = question.members[self._coordinates.unit_of]
-        values, scale = self._observed
-        estimator = self._kind.fit(None, Observed(values[:, keep], scale[keep]), self._resolution)
+        observed = Observed(self._observed.values[:, keep], self._observed.scale[keep])
+        observed = observed if rows is None else at_rows(observed, rows)
+        estimator = self._kind.fit(None, observed, self._resolution)
         contexts, draws = sample.shape
         held = draws * len(keep) * 4 * (4 + len(sample.donors)) + draws * int(keep.sum()) * 32
         step = max(1, min(self._memory, _RUN_BYTES) // held)

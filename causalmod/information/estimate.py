@@ -23,13 +23,22 @@ class Estimate:
             observational figures the 95th percentile over permuted labels; for conditional figures
             and exchange the reading with donor = context, which is 0 but for numerical noise.
         p: permutation p-value; None where the null is exactly 0, or the figure saturates.
-        kind: ``"observational"``, ``"interventional"`` or ``"conditional"``.
+        kind: ``"observational"``, ``"interventional"``, ``"conditional"``, ``"strength"`` or
+            ``"effective"``.
         estimator: name of the estimator.
         resolution: noise scale in standard deviations of each unit; None where no noise is added.
         bins: number of bins; None where nothing is binned.
         contexts: number of context rows (rows, for observational figures).
         donors: number of donor rows for each context: those drawn, or all distinct ones when exact.
         seed: seed of the draws.
+        reference: ``"do"`` or ``"observational"``: what interventional figures are compared with.
+        law: distribution of the intervention's values: ``"observed"``, ``"product"``, ``"maxent"``.
+        effect: ``"total"`` (others respond) or ``"direct"`` (others are held).
+        gap: confounding gap in bits, ``KL( sum_b P(b) P(C|do(b)) || P(C) )``: by how much the
+            reading with ``reference="observational"`` is above that with ``"do"``. Infinite where
+            interventions bring about outcomes that the data never show; None where not known.
+        given: variables that are set as well, to values that are known.
+        off_manifold: share of the target's responses outside the range seen on the data.
         held_out: were these rows kept from the search that chose what is measured?
         saturated: the draws are too few to tell: the figure is near its ceiling of log2(draws).
         note: why this estimator, and what to beware of.
@@ -55,6 +64,12 @@ class Estimate:
     contexts: int = 0
     donors: int = 0
     seed: int | None = None
+    reference: str | None = None
+    law: str | None = None
+    effect: str | None = None
+    gap: float | None = None
+    given: tuple[str, ...] = ()
+    off_manifold: float | None = None
     held_out: bool = False
     saturated: bool = False
     note: str = ""

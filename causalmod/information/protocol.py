@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from causalmod._registry import Registry
+from causalmod.errors import EstimatorError
+from causalmod.information.bins import BINS, BinsLike
+from causalmod.information.intervals import Interval
 
 #: Differences below this many noise scales are rounding, not signal.
 DUST = 1e-5
 #: So are differences below this share of the size of the values themselves.
 MERGE = 1e-6
-#: Bins of a single unit, unless asked otherwise.
-BINS = 10
 
 
 class Bounds(NamedTuple):
@@ -55,12 +56,16 @@ class Estimator(ABC):
         name: name in the registry.
         uses_resolution: is noise of scale resolution × standard deviation added?
         uses_bins: are values put into ``bins`` bins?
-        groups: can source and target hold several coordinates? Where not, averaged figures are read
-            off pairs of a donor and a response by :meth:`shared`; where they can, off a grid of
-            donors and contexts by :meth:`response`.
+        groups: can source and target hold several coordinates?
         exact: are figures exact over the data, given every donor?
+        counts: are outcomes counted, so that :meth:`codes` numbers them?
+        contextual: can it tell what is sent within one context, by :meth:`response`? Where not, or
+            where groups are refused, averaged figures are read off pairs of a donor and a response
+            by :meth:`shared`; else off a grid of donors and contexts.
         most_rows: rows above which :meth:`shared` takes too long; a sample of them is used then.
         paper: where the estimator comes from.
+        assumes: what it takes for granted, in a few words.
+        cost: operations for ``n`` samples of ``d`` coordinates.
     """
 
     name: ClassVar[str]
@@ -68,13 +73,17 @@ class Estimator(ABC):
     uses_bins: ClassVar[bool] = False
     groups: ClassVar[bool] = True
     exact: ClassVar[bool] = False
+    counts: ClassVar[bool] = False
+    contextual: ClassVar[bool] = True
     most_rows: ClassVar[int | None] = None
     paper: ClassVar[str]
+    assumes: ClassVar[str] = ""
+    cost: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod
     def fit(
-        cls, source: Observed | None, target: Observed, resolution: float, bins: int = BINS
+        cls, source: Observed | None, target: Observed, resolution: float, bins: BinsLike = BINS
     ) -> Estimator:
         """Prepare an estimator from observed activations.
 
@@ -82,11 +91,29 @@ class Estimator(ABC):
             source: the source; None when only :meth:`response` is used.
             target: the target.
             resolution: noise scale, in standard deviations.
-            bins: number of bins of each unit.
+            bins: number of bins of each unit, their edges, or :class:`Bins`.
 
         Raises:
             EstimatorError: the estimator is not for such signals; one that is is named.
         """
+
+    def codes(self, values: Tensor) -> Tensor:
+        """Number the outcomes of the target ``[row, coordinate]``: equal numbers, equal outcomes.
+
+        Returns:
+            Tensor: int64 ``[row]``; -1 for values that are discarded.
+
+        Raises:
+            EstimatorError: this estimator does not count.
+        """
+        raise EstimatorError(
+            f"estimator={self.name!r} does not count outcomes; use estimator='exact' or, for "
+            "single units, 'binned'"
+        )
+
+    def moves(self, responses: Tensor) -> bool:
+        """Does any response ``[..., donor, coordinate]`` move, beyond rounding?"""
+        return bool(self.response(responses).bits.any())
 
     @abstractmethod
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
@@ -100,6 +127,9 @@ class Estimator(ABC):
 
         Returns:
             Bounds: ``[...]`` bits.
+
+        Raises:
+            EstimatorError: it cannot tell that (:attr:`contextual`).
         """
 
     def unbiased(self, responses: Tensor) -> Bounds:
@@ -132,6 +162,35 @@ class Estimator(ABC):
         Returns:
             Bounds: scalars, in bits; a correction for bias may leave them below zero.
         """
+
+    def shared_interval(self, source: Tensor, target: Tensor) -> Interval | None:
+        """:meth:`shared` with a 95% interval over rows, where it is known; else None: jackknife."""
+        return None
+
+
+class PairedEstimator(Estimator):
+    """An estimator that reads paired samples only.
+
+    It adds no noise and counts nothing, so what a continuous unit sends within one context, where
+    the response is a function of the donor, is infinite to it.
+    """
+
+    uses_resolution = False
+    contextual = False
+
+    def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
+        """Refuse: see :class:`PairedEstimator`."""
+        raise EstimatorError(
+            f"estimator={self.name!r} reads pairs of samples; within a context a continuous "
+            "response is a function of the donor, and its information has no bound: use "
+            "estimator='pairwise' or 'gaussian', or 'binned' for single units"
+        )
+
+    def moves(self, responses: Tensor) -> bool:
+        """See :meth:`Estimator.moves`."""
+        values = responses.double()
+        high, low = values.amax(-2), values.amin(-2)
+        return bool((high - low > MERGE * torch.maximum(high.abs(), low.abs())).any())
 
 
 ESTIMATORS: Registry[type[Estimator]] = Registry(

@@ -10,8 +10,8 @@ from torch import Tensor
 from causalmod.errors import CausalmodWarning, InputError, Interrupted
 from causalmod.exchange import Exchange, exchange
 from causalmod.exchange.choice import check_resolution
+from causalmod.exchange.parallel import in_parallel
 from causalmod.modularity.calibration import calibrate
-from causalmod.modularity.parallel import in_parallel
 from causalmod.modularity.pipeline import Found, Settings, search, settle
 from causalmod.modularity.random_partitions import posts_ratio, random_exchanges
 from causalmod.modularity.result import Modularity

@@ -2,6 +2,7 @@
 
 from causalmod.plotting.distribution import plot_distribution
 from causalmod.plotting.dot import to_dot
+from causalmod.plotting.flow import describe_flow, plot_flow
 from causalmod.plotting.matrix import describe_matrix, plot_matrix
 from causalmod.plotting.network import describe_network, plot_network
 from causalmod.plotting.nulls import describe_nulls, plot_nulls
@@ -13,6 +14,7 @@ from causalmod.plotting.resolution import describe_resolution, plot_resolution
 from causalmod.plotting.text import drawable, number, plain
 
 __all__ = [
+    "describe_flow",
     "describe_matrix",
     "describe_network",
     "describe_nulls",
@@ -22,6 +24,7 @@ __all__ = [
     "number",
     "plain",
     "plot_distribution",
+    "plot_flow",
     "plot_matrix",
     "plot_network",
     "plot_nulls",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from causalmod.exchange import exchange, information
 from causalmod.modularity import modularity
@@ -29,6 +30,27 @@ def sends(kind: str, sender: str, receiver: str, expected: float, source: str) -
         return information(scm, sender, receiver, kind, estimator="exact").bits
 
     return Fact(f"{kind} {sender} -> {receiver}", expected, compute, source)
+
+
+def published(
+    expected: float, source: str, sender: str | list[str], receiver: str, **options: Any
+) -> Fact:
+    """Bits that a paper or a derivation gives to six decimals, every value counted.
+
+    Args:
+        expected: the right answer, in bits.
+        source: why.
+        sender: selectors of the source.
+        receiver: selector of the target.
+        options: further arguments of :func:`causalmod.information`, ``kind`` among them.
+    """
+    shown = ", ".join(f"{name}={value}" for name, value in options.items())
+    label = sender if isinstance(sender, str) else " + ".join(sender)
+
+    def compute(scm: StructuralCausalModel) -> float:
+        return information(scm, sender, receiver, estimator="exact", **options).bits
+
+    return Fact(f"{label} -> {receiver} ({shown})", expected, compute, source, 5e-7)
 
 
 def sends_alike(sender: str, receiver: str, expected: float, source: str) -> tuple[Fact, ...]:

@@ -16,6 +16,7 @@ from tests.exchange.networks import (
     discrete_model,
     discrete_reference,
 )
+from tests.reference.brute_force import masses, outcomes
 
 KINDS = ("observational", "interventional", "conditional")
 SLOW = settings(
@@ -108,6 +109,92 @@ def test_information(drawn: Drawn, data: st.DataObject) -> None:
     for kind in KINDS:
         assert found[kind] == pytest.approx(getattr(reference, kind)(source, target), abs=1e-9)
     assert found["interventional"] <= found["conditional"] + 1e-9
+
+
+@given(networks(), st.data())
+@SLOW
+def test_literal_reference(drawn: Drawn, data: st.DataObject) -> None:
+    """Against what is observed; infinite just where the reference has a new outcome."""
+    model = discrete_model(drawn)
+    source = data.draw(st.sampled_from(["input[0]", "first[0]", "first[1]", "second[0]"]))
+    target = data.draw(st.sampled_from([["second[1]"], ["output[0]"], ["output[0]", "second[2]"]]))
+    fixed = tuple(  # held when on the way, but free when asked about
+        f"{site}[{i}]"
+        for site, flags in model.constant.items()
+        for i, flag in enumerate(flags.tolist())
+        if flag and site in READS and f"{site}[{i}]" not in target
+    )
+    reference = discrete_reference(drawn, fixed)
+    found = information(model, source, target, reference="observational", estimator="exact")
+    assert found.bits == pytest.approx(reference.literal([source], target), abs=1e-9)
+    plain = information(model, source, target, estimator="exact")
+    assert plain.gap == pytest.approx(found.bits - plain.bits, abs=1e-9)
+
+
+@given(networks(), st.data())
+@SLOW
+def test_strength_and_direct_effects(drawn: Drawn, data: st.DataObject) -> None:
+    """One arrow, all other units held at the context."""
+    model = discrete_model(drawn)
+    pairs = [
+        (model.sites[a].variables[i], model.sites[b].variables[j])
+        for (a, b), edges in model.edges.items()
+        for i, j in edges.nonzero().tolist()
+    ]
+    assume(pairs)
+    source, target = data.draw(st.sampled_from(pairs))
+    reference = discrete_reference(drawn)
+    held = [unit for unit in reference.units if unit not in {source, target}]
+    grid = reference.grid([[source]], held=held)
+    codes = outcomes([np.concatenate([reference.data[target][:, None], grid.values[target]], 1)])
+    agree = (codes[:, 1:] == codes[:, :1]) @ grid.weights / reference.rows
+    found = information(model, source, target, "strength", estimator="exact")
+    assert found.bits == pytest.approx(float(-np.log2(agree).mean()), abs=1e-9)
+    direct = information(model, source, target, "conditional", effect="direct", estimator="exact")
+    expected = grid_entropy(grid.within_context([target]))
+    assert direct.bits == pytest.approx(expected, abs=1e-9)
+    assert direct.bits <= found.bits + 1e-9  # H(C) is at most the cross entropy
+
+
+@given(networks(), st.data())
+@SLOW
+def test_laws(drawn: Drawn, data: st.DataObject) -> None:
+    """Two units set each by itself, to their own values or uniformly to those that they take."""
+    model = discrete_model(drawn)
+    source, target = ["first[0]", "first[1]"], ["output[0]"]
+    fixed = tuple(
+        f"{site}[{i}]"
+        for site, flags in model.constant.items()
+        for i, flag in enumerate(flags.tolist())
+        if flag and site in READS and f"{site}[{i}]" not in target
+    )
+    reference = discrete_reference(drawn, fixed)
+    law = data.draw(st.sampled_from(["product", "maxent"]))
+    found = information(model, source, target, "conditional", law=law, estimator="exact")
+    grid = reference.grid([[name] for name in source])
+    weights = grid.weights if law == "product" else np.ones_like(grid.weights)
+    expected = grid_entropy(masses(outcomes([grid.values["output[0]"]]), weights))
+    assert found.bits == pytest.approx(expected, abs=1e-9)
+    averaged = information(model, source, target, law=law, estimator="exact")
+    assert averaged.bits <= found.bits + 1e-9
+
+
+@given(networks(), st.data())
+@SLOW
+def test_maps_are_the_figures_one_by_one(drawn: Drawn, data: st.DataObject) -> None:
+    model = discrete_model(drawn)
+    kind = data.draw(st.sampled_from(["observational", "interventional", "conditional"]))
+    effect = data.draw(st.sampled_from(["total", "direct"]))
+    sources, targets = ["input[0]", "first[0:2]"], ["first[1]", "second[0:2]", "output[1]"]
+    found = cm.flow(model, sources, targets, kind, effect=effect, estimator="exact")
+    for source in found.bits.index:
+        for target in found.bits.columns:
+            bits = found.bits.loc[source, target]
+            if source == target:
+                assert np.isnan(bits)
+                continue
+            one = information(model, source, target, kind, effect=effect, estimator="exact")
+            assert bits == pytest.approx(one.bits, abs=1e-9)
 
 
 @given(networks(), st.data())

@@ -79,7 +79,22 @@ NUMBERS = [
         ({"kind": "conditionl"}, "unknown kind 'conditionl': did you mean 'conditional'"),
         ({"kind": None}, "unknown kind None: known names are"),
         ({"reference": "dos"}, "unknown reference 'dos': did you mean 'do'"),
-        ({"reference": "observational"}, "unknown reference 'observational': known names are 'do'"),
+        ({"reference": "observational", "kind": "conditional"}, "is a choice of kind='interventi"),
+        ({"law": "observd"}, "unknown law 'observd': did you mean 'observed'"),
+        (
+            {"law": "maxent", "kind": "observational"},
+            "sets nothing, so law='maxent' does not apply",
+        ),
+        ({"law": "observed", "kind": "strength"}, "kind='strength' is defined with law='product'"),
+        ({"law": "product", "kind": "effective"}, "kind='effective' is defined with law='maxent'"),
+        ({"effect": "indirect"}, "unknown effect 'indirect': did you mean 'direct'"),
+        ({"given_do": "output"}, "target and given_do must be disjoint; both hold output"),
+        ({"given_do": "hidden1[1]", "kind": "observational"}, "takes no given_do"),
+        ({"noise": "input[0]"}, "noise names inputs that kind='strength' averages over"),
+        (
+            {"noise": "hidden1[1]", "kind": "strength"},
+            r"noise enters a network as an input, and hidden1\[1\] is none \(inputs are input\)",
+        ),
     ],
 )
 def test_arguments_of_information(
@@ -128,6 +143,8 @@ def test_an_estimator_for_single_units(
         cm.information(model, "hidden1[0:2]", "output[0]", estimator="binned")
     with pytest.raises(EstimatorError, match=r"'binned' is for single units; .* use 'pairwise'"):
         cm.exchange(model, split, estimator="binned")
+    with pytest.raises(EstimatorError, match="'ksg' compares pairs of values"):
+        cm.exchange(model, split, estimator="ksg")
 
 
 @pytest.mark.parametrize(

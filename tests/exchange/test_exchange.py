@@ -57,7 +57,7 @@ def test_modules_that_send_nothing_receive_exactly_nothing(
         assert not found.estimate.saturated
 
 
-@pytest.mark.parametrize("name", [n for n, kind in ESTIMATORS if kind.groups])
+@pytest.mark.parametrize("name", [n for n, kind in ESTIMATORS if kind.groups and kind.contextual])
 def test_what_is_reported(model: cm.StructuralCausalModel, name: str) -> None:
     """For every estimator that takes groups: the same fields, and no noise floor."""
     scm = zoo.isolated().compile() if ESTIMATORS.get(name).exact else model

@@ -10,12 +10,15 @@ import torch
 from torch import Tensor, nn
 
 import causalmod as cm
-from causalmod import CausalmodWarning, Estimate, information, zoo
-from causalmod.exchange.information import KINDS
+from causalmod import CausalmodWarning, Estimate, EstimatorError, information, zoo
 from causalmod.information import ESTIMATORS
 from tests.exchange.networks import perceptron
 
+KINDS = ("observational", "interventional", "conditional")
+
 SAMPLED = [name for name, kind in ESTIMATORS if not kind.exact]
+CONTEXTUAL = [name for name in SAMPLED if ESTIMATORS.get(name).contextual]
+ASKED = [(n, k) for n in SAMPLED for k in KINDS if k != "conditional" or n in CONTEXTUAL]
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +49,7 @@ def channel() -> cm.StructuralCausalModel:
     return cm.compile(Sender().eval(), data, sites=["b", "output"])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", SAMPLED)
+@pytest.mark.parametrize(("name", "kind"), ASKED)
 def test_what_is_reported(model: cm.StructuralCausalModel, name: str, kind: str) -> None:
     found = information(model, *groups(name), kind, estimator=name, resolution=2.0, seed=5)
     assert isinstance(found, Estimate)
@@ -70,8 +72,7 @@ def test_what_is_reported(model: cm.StructuralCausalModel, name: str, kind: str)
     assert (again.bits, again.low, again.p) == (found.bits, found.low, found.p)
 
 
-@pytest.mark.parametrize("name", SAMPLED)
-@pytest.mark.parametrize("kind", ["interventional", "conditional"])
+@pytest.mark.parametrize(("name", "kind"), [a for a in ASKED if a[1] != "observational"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_nothing_is_sent_without_a_path(name: str, kind: str, dtype: torch.dtype) -> None:
     """Downstream to upstream, and across tracks: exactly 0, far from zero too."""
@@ -102,7 +103,7 @@ def test_nothing_is_sent_without_a_path(name: str, kind: str, dtype: torch.dtype
         assert not found.saturated
 
 
-@pytest.mark.parametrize("name", SAMPLED)
+@pytest.mark.parametrize("name", CONTEXTUAL)
 def test_the_averaged_form_is_below_the_conditional(
     model: cm.StructuralCausalModel, name: str
 ) -> None:
@@ -125,6 +126,12 @@ def test_xor_is_seen_by_the_conditional_form_alone() -> None:
     assert read == pytest.approx([0.0, 0.0, 1.0], abs=1e-12)
     whole = information(scm, "b", ["a", "output"], "interventional").bits
     assert whole == pytest.approx(1.0, abs=1e-12)  # the target holds the context
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLED if name not in CONTEXTUAL])
+def test_one_context_has_no_pairs(model: cm.StructuralCausalModel, name: str) -> None:
+    with pytest.raises(EstimatorError, match=f"{name!r} compares pairs .* use 'binned' for single"):
+        information(model, *groups(name), "conditional", estimator=name)
 
 
 def test_data_processing() -> None:
@@ -235,7 +242,7 @@ def test_auto_counts_bins_or_bounds(model: cm.StructuralCausalModel, kind: str) 
     assert (single.estimator, single.bins) == ("binned", 10)
     group = information(model, "hidden1[0:2]", "output[0]", kind, resolution=2.0)
     assert (group.estimator, group.resolution) == ("pairwise", 2.0)
-    assert group.note == "units with continuous values"
+    assert group.note == "3 coordinates with continuous values, which no bins can hold"
 
 
 def test_as_many_bins_as_rows(model: cm.StructuralCausalModel) -> None:

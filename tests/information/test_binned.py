@@ -12,8 +12,8 @@ from scipy.stats import multivariate_normal, norm
 from sklearn.metrics import mutual_info_score
 from torch import Tensor
 
-from causalmod.errors import EstimatorError
-from causalmod.information import Observed
+from causalmod.errors import EstimatorError, InputError
+from causalmod.information import Bins, Observed
 from causalmod.information.estimators.binned import Binned, bin_edges
 
 
@@ -134,3 +134,110 @@ def test_more_bins_tell_more_of_a_continuous_map() -> None:
     for bins in (10, 100):
         bias = (bins - 1) ** 2 / (2 * len(values) * log(2))
         assert shared(values, values, bins) == pytest.approx(log2(bins) - bias, abs=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_units_are_binned_one_by_one(dtype: torch.dtype) -> None:
+    """Each with edges of its own, and as if it were alone; one of them has two values only."""
+    generator = torch.Generator().manual_seed(4)
+    values = torch.randn(60, 3, generator=generator).to(dtype)
+    values[:, 1] = (values[:, 1] > 0).to(dtype)
+    scale = torch.ones(3, 1, 1, dtype=torch.float64)
+    responses = values[torch.randint(60, (2, 5, 16), generator=generator)]  # [2, 5, donor, unit]
+    together = Binned.fit(None, Observed(values[:, :, None, None], scale), 1.0)
+    for read in ("response", "unbiased"):
+        bits = getattr(together, read)(responses.mT[..., None]).bits
+        assert bits.shape == (2, 5, 3)
+        for unit in range(3):
+            alone = Binned.fit(None, observed(values[:, unit]), 1.0)
+            expected = getattr(alone, read)(responses[..., unit, None]).bits
+            assert torch.equal(bits[..., unit], expected)
+
+
+def test_equally_wide_bins() -> None:
+    data = torch.tensor([0.0, 1.0, 2.0, 4.0])
+    estimator = Binned.fit(None, observed(data), 1.0, Bins(4, "width"))
+    assert estimator.codes(torch.tensor([[-1.0], [0.5], [1.5], [2.5], [9.0]])).tolist() == [
+        0, 0, 1, 2, 3,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_given_edges_are_those_of_numpy(dtype: torch.dtype) -> None:
+    """Also at the edges, in the middle and at both ends; what lies outside is discarded."""
+    edges = [0.0, 0.1, 0.3, 1.0]
+    values = torch.tensor([-0.5, 0.0, 0.1, 0.2, 0.3, 0.3, 0.9, 1.0, 1.5], dtype=dtype)
+    counts, _ = np.histogram(values.numpy().astype(float), edges)
+    estimator = Binned.fit(observed(values), observed(values), 1.0, edges)
+    codes = estimator.codes(values[:, None])
+    assert torch.bincount(codes[codes >= 0], minlength=3).tolist() == counts.tolist()
+    share = counts / counts.sum()
+    entropy = -(share * np.log2(share)).sum()
+    assert float(estimator.response(values[:, None]).bits) == pytest.approx(entropy, abs=1e-12)
+    plain = Binned.fit(
+        observed(values), observed(values), 1.0, Bins(edges=tuple(edges), correction="none")
+    )
+    assert float(plain.shared(values[:, None], values[:, None]).bits) == pytest.approx(entropy)
+
+
+def test_edges_and_rules_of_either_side() -> None:
+    left, right = gaussians(0.5, 500, 1)
+    bins = (Bins(4, "width", correction="none"), Bins(edges=(-2.0, 0.0, 2.0), correction="none"))
+    estimator = Binned.fit(observed(left), observed(right), 1.0, bins)
+    cut = np.digitize(left.numpy(), np.linspace(float(left.min()), float(left.max()), 5)[1:-1])
+    kept = right.abs().numpy() < 2
+    expected = mutual_info_score(cut[kept], right.numpy()[kept] > 0) / log(2)
+    assert float(estimator.shared(left[:, None], right[:, None]).bits) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("bins", "says"),
+    [
+        (1, "at least 2"),
+        (True, "at least 2"),
+        ("ten", "number of bins, a sequence of edges"),
+        ([0.0, 1.0], "at least three"),
+        ([0.0, 2.0, 1.0], "each above the last"),
+        ([0.0, 1.0, float("inf")], "finite"),
+    ],
+)
+def test_bins_that_cannot_be(bins: Any, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        Bins.pair(bins)
+
+
+def test_unknown_rules_suggest_the_nearest() -> None:
+    with pytest.raises(InputError, match="did you mean 'width'"):
+        Bins(rule="widht")
+    with pytest.raises(InputError, match="did you mean 'none'"):
+        Bins(correction="non")
+
+
+def effective(unit: Any, low: float, bins: int) -> float:
+    """Estimate on a fine grid of a uniform input, equally wide bins over (low, 1) on both sides."""
+    count = 200 * bins if bins > 8 else 20_000 * bins
+    x = low + (1 - low) * (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    edges = tuple((low + (1 - low) * torch.arange(bins + 1, dtype=torch.float64) / bins).tolist())
+    cut = Bins(edges=edges, correction="none")
+    y = unit(x)
+    estimator = Binned.fit(observed(x), observed(y), 1.0, cut)
+    return float(estimator.shared(x[:, None], y[:, None]).bits)
+
+
+@pytest.mark.parametrize(
+    ("unit", "low", "bins", "expected"),
+    [
+        (lambda x: torch.sigmoid(2 * x), 0.0, 8, 1.4406),
+        (lambda x: torch.sigmoid(2 * x), 0.0, 64, 4.3820),
+        (lambda x: torch.sigmoid(5 * x), 0.0, 64, 4.0840),
+        (torch.tanh, -1.0, 64, 5.1988),
+        (torch.relu, 0.0, 64, 6.0),
+        (lambda x: torch.relu(2 * x), 0.0, 64, 5.0),
+        (lambda x: torch.relu(5 * x), 0.0, 64, 3.6982),
+    ],
+)
+def test_effective_information_of_one_weighted_unit(
+    unit: Any, low: float, bins: int, expected: float
+) -> None:
+    """Exact integrals from the issue, four digits; the grid adds up to some 1e-3 of its own."""
+    assert effective(unit, low, bins) == pytest.approx(expected, abs=2e-3)

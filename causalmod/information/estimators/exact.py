@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
-from causalmod.information.protocol import BINS, ESTIMATORS, MERGE, Bounds, Estimator, Observed
+from causalmod.information.bins import BINS, BinsLike
+from causalmod.information.protocol import ESTIMATORS, MERGE, Bounds, Estimator, Observed
 
 MAX_LEVELS = 256
 FEW = 64  # rows that may all differ and still be meant as an enumeration
@@ -26,6 +27,7 @@ class Exact(Estimator):
     name = "exact"
     uses_resolution = False
     exact = True
+    counts = True
     paper = "Shannon (1948)"
 
     def __init__(self, source_size: Tensor | None, target_size: Tensor) -> None:
@@ -34,7 +36,7 @@ class Exact(Estimator):
 
     @classmethod
     def fit(
-        cls, source: Observed | None, target: Observed, resolution: float, bins: int = BINS
+        cls, source: Observed | None, target: Observed, resolution: float, bins: BinsLike = BINS
     ) -> Exact:
         """See :meth:`Estimator.fit`.
 
@@ -52,6 +54,11 @@ class Exact(Estimator):
                     "'binned' for single units"
                 )
         return cls(None if source is None else value_size(source.values), value_size(target.values))
+
+    def codes(self, values: Tensor) -> Tensor:
+        """See :meth:`Estimator.codes`; the values given are numbered together."""
+        values = values.double()
+        return row_codes(value_codes(values, torch.maximum(self._target_size, value_size(values))))
 
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """See :meth:`Estimator.response`."""

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
+from causalmod.information.bins import BINS, BinsLike
 from causalmod.information.protocol import (
-    BINS,
     DUST,
     ESTIMATORS,
     MERGE,
@@ -36,7 +36,9 @@ class GaussianChannel(Estimator):
     """
 
     name = "gaussian"
-    paper = "Shannon (1948), capacity of the Gaussian channel"
+    paper = "Shannon (1948)"
+    assumes = "noise of the resolution; signals near Gaussian (an upper bound on others)"
+    cost = "n d min(n, d)"
 
     def __init__(self, source_noise: Tensor | None, target_noise: Tensor) -> None:
         self._source_noise = source_noise
@@ -44,7 +46,7 @@ class GaussianChannel(Estimator):
 
     @classmethod
     def fit(
-        cls, source: Observed | None, target: Observed, resolution: float, bins: int = BINS
+        cls, source: Observed | None, target: Observed, resolution: float, bins: BinsLike = BINS
     ) -> GaussianChannel:
         """See :meth:`Estimator.fit`."""
         noise = None if source is None else resolution * source.scale

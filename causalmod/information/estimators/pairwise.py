@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
+from causalmod.information.bins import BINS, BinsLike
 from causalmod.information.estimators.gaussian import standardise
-from causalmod.information.protocol import BINS, ESTIMATORS, Bounds, Estimator, Observed
+from causalmod.information.protocol import ESTIMATORS, Bounds, Estimator, Observed
 
 _CHUNK = 2**17  # distances at a time: few enough to stay in the processor's cache
 _FAR = 1e8  # squared distances whose rounding, as products, would pass for signal
@@ -29,6 +30,8 @@ class PairwiseBounds(Estimator):
     name = "pairwise"
     most_rows = 1024
     paper = "Kolchinsky and Tracey (2017)"
+    assumes = "noise of the resolution; fewer bits than half of log2(draws)"
+    cost = "n^2 d"
 
     def __init__(self, source_noise: Tensor | None, target_noise: Tensor) -> None:
         self._source_noise = source_noise
@@ -36,7 +39,7 @@ class PairwiseBounds(Estimator):
 
     @classmethod
     def fit(
-        cls, source: Observed | None, target: Observed, resolution: float, bins: int = BINS
+        cls, source: Observed | None, target: Observed, resolution: float, bins: BinsLike = BINS
     ) -> PairwiseBounds:
         """See :meth:`Estimator.fit`."""
         noise = None if source is None else resolution * source.scale

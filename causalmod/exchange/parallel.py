@@ -1,4 +1,4 @@
-"""Run independent searches side by side, on as many threads as torch may use."""
+"""Run independent pieces of work side by side, on as many threads as torch may use."""
 
 from __future__ import annotations
 
