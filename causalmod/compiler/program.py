@@ -193,13 +193,17 @@ class Program:
                     del values[name]
         return {name: self.constants.get(name, values[name]) for name in wanted}
 
-    def _is_counted(self, name: str) -> bool:
-        """Is a tensor the same for all data of one number of rows (a mask, positions)?"""
-        node = self.nodes[name]
-        value = node.meta.get("val")
-        return (
-            node.op == "call_function" and isinstance(value, Tensor) and name not in self.informed
-        )
+    @cached_property
+    def _by_count(self) -> frozenset[str]:
+        """Tensors that are made of constants and the number of rows (a mask, positions)."""
+        found: set[str] = set()
+        for name, node in self.nodes.items():
+            if node.op != "call_function" or name in self.constants or self.is_row_count(name):
+                continue
+            reads = [each.name for each in node.all_input_nodes]
+            if all(r in found or r in self.constants or self.is_row_count(r) for r in reads):
+                found.add(name)
+        return frozenset(n for n in found if isinstance(self.nodes[n].meta.get("val"), Tensor))
 
     def _count(self, name: str, rows: int) -> Tensor:
         """Return such a tensor, computed once for each number of rows."""
@@ -309,7 +313,7 @@ class Program:
             if self.is_row_count(name):
                 sizes.add(name)
                 continue
-            if self._is_counted(name):
+            if name in self._by_count:
                 counted.add(name)
                 continue
             needed.add(name)
