@@ -49,6 +49,7 @@ class Program:
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._counted: dict[int, dict[str, Tensor]] = {}
         self._sizes: dict[tuple[Any, int], int | None] = {}
+        self._ends: dict[tuple[Any, ...], list[str]] = {}
         self._into: dict[str, Callable[[Mapping[str, Any], Tensor], Tensor]] = {}
         self._descendants: dict[str, frozenset[str]] = {}
         # Some kernels (GRU on a CPU) choose their algorithm by whether a weight wants a gradient,
@@ -278,6 +279,23 @@ class Program:
             else:
                 stack.extend(n for n in self._reads(name, more) if n not in self.constants)
         return self.in_order(ends)
+
+    def ends(
+        self, moved: frozenset[str], wanted: tuple[str, ...], routes: tuple[Route, ...] = ()
+    ) -> list[str]:
+        """Names of the nodes from whose values ``wanted`` follow, when only ``moved`` nodes move.
+
+        Args:
+            moved: the nodes that are computed again.
+            wanted: the nodes to compute.
+            routes: operations that are run again for single receivers.
+        """
+        key = (moved, wanted, routes)
+        if key not in self._ends:
+            self._ends[key] = self.needs(
+                wanted, lambda name: name not in moved and name in self.rows_at, routes
+            )
+        return self._ends[key]
 
     def _routed(self, routes: Sequence[Route]) -> dict[str, set[str]]:
         """Receiver → what its routes read from outside."""

@@ -201,7 +201,7 @@ class Mechanisms:
         routes = [view.route for view in seen]
         targets = [self._nodes[name] for name in wanted]
         program = self._program
-        ends = program.needs(targets, lambda n: n not in moved and n in program.rows_at, routes)
+        ends = program.ends(frozenset(moved), tuple(targets), tuple(routes))
         self.record(ends)
         known = {n: _take(self._recorded[n], rows, program.rows_at[n]) for n in ends}
         changes = {node: _compose(made) for node, made in steps.items()}
