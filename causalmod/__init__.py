@@ -37,6 +37,7 @@ _PUBLIC = {
     "StructuralCausalModel": "scm",
     "Sweep": "scm",
     "Variable": "variables",
+    "arrow_strengths": "information",
     "compile": "scm",
     "exchange": "exchange",
     "flow": "exchange",
@@ -86,6 +87,7 @@ __all__ = [
     "Variable",
     "Verification",
     "__version__",
+    "arrow_strengths",
     "compile",
     "exchange",
     "falsify",
@@ -162,7 +164,7 @@ if TYPE_CHECKING:
         SelectorError,
     )
     from causalmod.exchange import Exchange, Flow, exchange, flow, information
-    from causalmod.information import Estimate
+    from causalmod.information import Estimate, arrow_strengths
     from causalmod.interventions import mean, resample
     from causalmod.modularity import Modularity, modularity
     from causalmod.partition import Partition

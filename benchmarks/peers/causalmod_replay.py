@@ -21,7 +21,7 @@ def prepare(task: Task, keep: bool) -> Run:
     rows = torch.arange(scm.rows)
     donors = permutation(scm.rows)
     wanted = (*task.record, "output")
-    sites = {name: scm._site(name) for name in wanted}
+    sites = {name: scm.site(name) for name in wanted}
 
     def run(give: Give) -> None:
         for number, made in enumerate(task.interventions):

@@ -7,6 +7,7 @@ the same replay, and is read by nobody later, writes its result there; the bits 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -39,8 +40,9 @@ def writers(
     order: Sequence[str],
     reads: Mapping[str, Iterable[str]],
     kept: Collection[str],
-    owned: Collection[str] = (),
-) -> dict[str, tuple[Any, bool]]:
+    owned: Collection[str],
+    fixed: Collection[str],
+) -> Writing:
     """Find the steps that may write over an argument.
 
     Args:
@@ -49,9 +51,7 @@ def writers(
         reads: step → what it reads, private views included.
         kept: nodes whose values must outlive the replay, or that somebody else looks at.
         owned: known values that the replay may write over.
-
-    Returns:
-        dict: step → the operation that writes in place, and whether its arguments change places.
+        fixed: steps that must leave their arguments as they are.
     """
     memory: dict[str, str | None] = {name: name for name in owned}  # node → who made its memory
     for name in order:
@@ -69,14 +69,57 @@ def writers(
             held = memory.get(argument)
             others = [e.name for e in nodes[name].all_input_nodes if e.name != argument]
             shared = any(memory.get(other) == held for other in others)
-            if held is None or last[held] != place or shared or name in kept:
+            if held is None or last[held] != place or shared or name in fixed:
                 continue
             found[name] = (target, swapped)
             made = memory[name]  # whoever looks at the result looks at the old memory now
             memory.update({each: held for each, where in memory.items() if where == made})
             last[held] = last.get(made, place)
             break
-    return found
+    homes: dict[str, str] = {}
+    for name in kept:
+        home = _home(nodes, name, found)
+        if home is not None and home == memory.get(name):
+            homes[name] = home
+    return Writing(found, homes)
+
+
+@dataclass(frozen=True)
+class Writing:
+    """Where the steps of a replay write.
+
+    Attributes:
+        over: step → the operation that writes in place, and whether its arguments change places.
+        homes: kept node → the step (or owned value) whose memory it ends up in, element by element
+            in the same order.
+    """
+
+    over: dict[str, tuple[Any, bool]]
+    homes: dict[str, str]
+
+
+def writes_into(node: fx.Node) -> Any:
+    """Return the variant of an operation that writes into memory that it is given, or None."""
+    if op_name(node) not in {"linear", "addmm", "mm"} or node.kwargs:
+        return None
+    return getattr(getattr(torch.ops.aten, op_name(node)), "out", None)
+
+
+def _home(
+    nodes: Mapping[str, fx.Node], name: str, over: Mapping[str, tuple[Any, bool]]
+) -> str | None:
+    """Walk back over reshapes and what is written in place to where the memory came from."""
+    while True:
+        node = nodes[name]
+        if name in over:
+            first = node.args[1 if over[name][1] else 0]
+        elif op_name(node) in {"view", "reshape", "_unsafe_view", "flatten", "unflatten"}:
+            first = node.args[0]
+        else:
+            return name
+        if not isinstance(first, fx.Node):
+            return None
+        name = first.name
 
 
 def _first(node: fx.Node) -> str:

@@ -19,7 +19,6 @@ from causalmod.compiler.program import Program
 from causalmod.variables import Site
 
 _MOVES = VIEWS | {"clone", "contiguous"}
-_FIRST = torch.zeros(1, dtype=torch.long)
 _PROBE = 2  # rows with which views are tried out; one would be dropped by some
 
 
@@ -29,32 +28,33 @@ class Update:
 
     Attributes:
         node: name of the linear map.
-        order: ``[positions × features]`` which of the changed coordinates each entry is.
+        order: ``[positions × features]`` which of the changed coordinates each entry is; None when
+            they stand in that order.
         weight: ``[features, outputs]``.
     """
 
     node: str
-    order: Tensor
+    order: Tensor | None
     weight: Tensor
 
-    def apply(self, before: Tensor, change: Tensor, owned: bool) -> Tensor:
+    def apply(self, before: Tensor, change: Tensor, out: Tensor | None = None) -> Tensor:
         """Return what the map gives after the change.
 
         Args:
             before: what it gave, in the network's own shape; rows first, perhaps merged.
             change: ``[rows, coordinate]`` change of the coordinates.
-            owned: may ``before`` be written over?
+            out: memory for the result, contiguous; may be ``before`` itself.
         """
         features, outputs = self.weight.shape
-        moved = change if len(self.order) == 1 else change[:, self.order]
-        flat, moved = before.reshape(-1, outputs), moved.reshape(-1, features)
+        moved = change if self.order is None else change[:, self.order]
+        moved = moved.reshape(-1, features)
+        flat = before.reshape(-1, outputs)
+        room = None if out is None else out.view(-1, outputs)
         if features > 1:
-            done = flat.addmm_(moved, self.weight) if owned else flat.addmm(moved, self.weight)
-        elif owned:
-            done = flat.addcmul_(moved, self.weight)
+            done = torch.addmm(flat, moved, self.weight, out=room)
         else:
-            done = flat.addcmul(moved, self.weight)
-        return done.reshape(before.shape)
+            done = torch.addcmul(flat, moved, self.weight, out=room)
+        return done.view(before.shape)
 
 
 class LinearReaders:
@@ -102,7 +102,7 @@ class LinearReaders:
         for name, (places, weight) in self._maps.items():
             if len(places) == len(coordinates) == 1:  # one unit of a vector
                 feature = int(self._feature_of[name][coordinates])
-                found[name] = Update(name, _FIRST, weight[feature : feature + 1])
+                found[name] = Update(name, None, weight[feature : feature + 1])
                 continue
             lookup = torch.full((int(places.max()) + 1,), -1)
             lookup[coordinates] = torch.arange(len(coordinates))
@@ -111,7 +111,12 @@ class LinearReaders:
             part = held[:, features]
             if int((part >= 0).sum()) != len(coordinates) or bool((part < 0).any()):
                 return None
-            found[name] = Update(name, part.flatten(), weight[features.to(weight.device)])
+            order = part.flatten()
+            found[name] = Update(
+                name,
+                None if torch.equal(order, torch.arange(len(order))) else order,
+                weight[features.to(weight.device)],
+            )
         return found
 
     def _walk(self, start: fx.Node) -> Iterator[tuple[fx.Node, fx.Node]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -11,52 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from causalmod.compiler.in_place import writers
+from causalmod.compiler.binding import Run, bind, bind_into
+from causalmod.compiler.in_place import writers, writes_into
 from causalmod.compiler.ops import SHAPE_ONLY, op_name
+from causalmod.compiler.plan import Patch, Plan, Route, Step, View
 from causalmod.compiler.rows import find_rows
 from causalmod.compiler.trace import Trace
 
-Patch = Callable[[Tensor], Tensor]
-Run = Callable[[Mapping[str, Any]], Any]
-
-
-@dataclass(frozen=True)
-class Route:
-    """Operations that are run again for one receiver alone.
-
-    Attributes:
-        receiver: the node that sees changed values.
-        senders: the nodes whose values are changed for it.
-        steps: the nodes from the first reader of a sender to the receiver, in order.
-    """
-
-    receiver: str
-    senders: frozenset[str]
-    steps: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class View:
-    """What one receiver sees in place of the natural values of some senders.
-
-    Attributes:
-        route: the operations that are run for it alone.
-        senders: sender → what becomes of its value.
-        merge: function of the receiver's natural value and its private one.
-    """
-
-    route: Route
-    senders: Mapping[str, Patch]
-    merge: Callable[[Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation of a plan, and the values that are needed no longer after it."""
-
-    name: str
-    run: Run
-    free: tuple[str, ...]
+_ROW_COUNTS = 4  # numbers of rows for which masks and the like are kept
 
 
 class Program:
@@ -85,7 +46,10 @@ class Program:
         self.rows = {name: rows for name, rows in found.items() if name in self.informed}
         self.rows_at = {name: rows.dim for name, rows in self.rows.items() if rows.parts == 1}
         self._runners: dict[str, Run] = {}
-        self._plans: dict[tuple[Any, ...], tuple[list[Step], tuple[str, ...]]] = {}
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._counted: dict[int, dict[str, Tensor]] = {}
+        self._sizes: dict[tuple[Any, int], int | None] = {}
+        self._into: dict[str, Callable[[Mapping[str, Any], Tensor], Tensor]] = {}
         self._descendants: dict[str, frozenset[str]] = {}
         # Some kernels (GRU on a CPU) choose their algorithm by whether a weight wants a gradient,
         # so the operations see the flag that the model's own parameters have.
@@ -116,8 +80,11 @@ class Program:
         """Return a size in the graph for a number of rows; None if it depends on the data."""
         if not isinstance(value, torch.SymInt):
             return int(value)
-        found = value.node.expr.subs(dict.fromkeys(self._symbols, rows))
-        return int(found) if found.is_Integer else None
+        key = (value.node.expr, rows)
+        if key not in self._sizes:
+            found = value.node.expr.subs(dict.fromkeys(self._symbols, rows))
+            self._sizes[key] = int(found) if found.is_Integer else None
+        return self._sizes[key]
 
     def bytes_per_row(self, name: str) -> int:
         """Return the memory that a node's value takes for each row."""
@@ -184,6 +151,7 @@ class Program:
         *,
         rows: int,
         owned: frozenset[str] = frozenset(),
+        into: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
         """Compute ``wanted`` from ``known`` tensors, passing some through patches on the way.
 
@@ -194,6 +162,7 @@ class Program:
             views: what single receivers see otherwise than everybody else.
             rows: number of rows of the known tensors.
             owned: known nodes whose tensors the run may write over.
+            into: step → memory in which its result is to be made, as :meth:`homes` gives them.
 
         Returns:
             dict: node name → tensor, as its readers see it.
@@ -201,24 +170,70 @@ class Program:
         patches = patches or {}
         wanted = tuple(wanted)
         routes = tuple(view.route for view in views)
-        steps, sizes = self._plan(
+        plan = self._plan(
             frozenset(known), wanted, routes, frozenset(patches), owned.difference(patches)
         )
-        values: dict[str, Any] = {**self._operands, **dict.fromkeys(sizes, rows)}
+        values: dict[str, Any] = {**self._operands, **dict.fromkeys(plan.sizes, rows)}
         seen_by: dict[str, list[View]] = {}
         for view in views:
             seen_by.setdefault(view.route.receiver, []).append(view)
         with torch.no_grad():
+            values.update((name, self._count(name, rows)) for name in plan.counted)
             for name, value in known.items():
                 values[name] = _patched(value, patches.get(name))
-            for step in steps:
-                natural = step.run(values)
+            for step in plan.steps:
+                if into and step.name in into:
+                    natural = self._into[step.name](values, into[step.name])
+                else:
+                    natural = step.run(values)
                 if step.name in seen_by:
                     natural = self._seen(natural, seen_by[step.name], values, patches)
                 values[step.name] = _patched(natural, patches.get(step.name))
                 for name in step.free:
                     del values[name]
         return {name: self.constants.get(name, values[name]) for name in wanted}
+
+    def _is_counted(self, name: str) -> bool:
+        """Is a tensor the same for all data of one number of rows (a mask, positions)?"""
+        node = self.nodes[name]
+        value = node.meta.get("val")
+        return (
+            node.op == "call_function" and isinstance(value, Tensor) and name not in self.informed
+        )
+
+    def _count(self, name: str, rows: int) -> Tensor:
+        """Return such a tensor, computed once for each number of rows."""
+        if rows not in self._counted:
+            while len(self._counted) >= _ROW_COUNTS:
+                del self._counted[next(iter(self._counted))]
+            self._counted[rows] = {}
+        held = self._counted[rows]
+        if name not in held:
+            values: dict[str, Any] = dict(self._operands)
+            stack, order = [name], []
+            while stack:
+                each = stack.pop()
+                if self.is_row_count(each):
+                    values[each] = rows
+                elif each not in values and self.nodes[each].op == "call_function":
+                    order.append(each)
+                    stack.extend(a.name for a in self.nodes[each].all_input_nodes)
+            for each in self.in_order(set(order)):
+                values[each] = held[each] if each in held else self._runner(each)(values)
+            held[name] = values[name]
+        return held[name]
+
+    def homes(
+        self, known: Iterable[str], wanted: Iterable[str], owned: frozenset[str]
+    ) -> dict[str, str]:
+        """Tell where the memory of wanted values comes from, in a run without patches or views.
+
+        Returns:
+            dict: wanted node → a step that can write into memory that it is given, or an owned
+            known node. The wanted value ends up in that memory, in the same order.
+        """
+        plan = self._plan(frozenset(known), tuple(wanted), (), frozenset(), owned)
+        return {w: home for w, home in plan.homes.items() if home in owned or home in self._into}
 
     def _seen(
         self,
@@ -278,13 +293,14 @@ class Program:
         routes: tuple[Route, ...],
         patched: frozenset[str],
         owned: frozenset[str],
-    ) -> tuple[list[Step], tuple[str, ...]]:
+    ) -> Plan:
         key = (known, wanted, routes, patched, owned)
         if key in self._plans:
             return self._plans[key]
         routed = self._routed(routes)
         needed: set[str] = set()
         sizes: set[str] = set()
+        counted: set[str] = set()
         stack = [name for name in wanted if name not in known]
         while stack:
             name = stack.pop()
@@ -292,6 +308,9 @@ class Program:
                 continue
             if self.is_row_count(name):
                 sizes.add(name)
+                continue
+            if self._is_counted(name):
+                counted.add(name)
                 continue
             needed.add(name)
             stack.extend(self._reads(name, routed))
@@ -309,21 +328,27 @@ class Program:
         # A patch, or a private view, may keep what it was shown.
         kept = {*wanted, *patched, *(route.receiver for route in routes)}
         kept |= {sender for route in routes for sender in route.senders}
-        writing = writers(self.nodes, order, reads, kept, owned)
+        receivers = {route.receiver for route in routes}
+        writing = writers(self.nodes, order, reads, kept, owned, receivers)
         steps = [
             Step(
                 name,
-                _bind(self.nodes[name], *writing[name]) if name in writing else self._runner(name),
+                bind(self.nodes[name], *writing.over[name])
+                if name in writing.over
+                else self._runner(name),
                 tuple(ends.get(name, ())),
             )
             for name in order
         ]
-        self._plans[key] = (steps, tuple(sizes))
+        for name in order:
+            if name not in self._into and writes_into(self.nodes[name]) is not None:
+                self._into[name] = bind_into(self.nodes[name])
+        self._plans[key] = Plan(steps, tuple(sizes), tuple(counted), writing.homes)
         return self._plans[key]
 
     def _runner(self, name: str) -> Run:
         if name not in self._runners:
-            self._runners[name] = _bind(self.nodes[name])
+            self._runners[name] = bind(self.nodes[name])
         return self._runners[name]
 
 
@@ -341,44 +366,3 @@ def _patched(value: Any, patch: Patch | None) -> Any:
     if new.stride() == value.stride() and new.dtype == value.dtype:
         return new
     return torch.empty_like(value).copy_(new)
-
-
-def _bind(node: fx.Node, target: Any = None, swapped: bool = False) -> Run:
-    """Return a function that looks up the node's arguments and calls its operation.
-
-    Args:
-        node: the operation.
-        target: another operation to call in its place.
-        swapped: exchange the first two arguments.
-    """
-    if op_name(node) == "site":
-        return _reader(node.args[0])
-    target = node.target if target is None else target
-    if target is torch.ops.aten.view.default:  # a patched tensor may lie otherwise in memory
-        target = torch.ops.aten.reshape.default
-    args = (node.args[1], node.args[0], *node.args[2:]) if swapped else tuple(node.args)
-    read_args = _reader(args)
-    if not node.kwargs:
-        return lambda values: target(*read_args(values))
-    read_kwargs = _reader(dict(node.kwargs))
-    return lambda values: target(*read_args(values), **read_kwargs(values))
-
-
-def _reader(held: Any) -> Run:
-    """Return a function that fills the nodes in an argument with their values."""
-    if isinstance(held, fx.Node):
-        name = held.name
-        return lambda values: values[name]
-    if isinstance(held, tuple):
-        parts = [_reader(part) for part in held]
-        return lambda values: tuple(part(values) for part in parts)
-    if isinstance(held, list):
-        parts = [_reader(part) for part in held]
-        return lambda values: [part(values) for part in parts]
-    if isinstance(held, dict):
-        named = {key: _reader(part) for key, part in held.items()}
-        return lambda values: {key: part(values) for key, part in named.items()}
-    if isinstance(held, slice):
-        ends = [_reader(end) for end in (held.start, held.stop, held.step)]
-        return lambda values: slice(*(end(values) for end in ends))
-    return lambda values: held

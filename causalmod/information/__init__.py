@@ -2,6 +2,16 @@
 
 from causalmod.information.bins import Bins
 from causalmod.information.estimate import Estimate
+from causalmod.information.linear_gaussian import arrow_strengths, exact_arrow_strengths
 from causalmod.information.protocol import ESTIMATORS, Bounds, Estimator, Observed
 
-__all__ = ["ESTIMATORS", "Bins", "Bounds", "Estimate", "Estimator", "Observed"]
+__all__ = [
+    "ESTIMATORS",
+    "Bins",
+    "Bounds",
+    "Estimate",
+    "Estimator",
+    "Observed",
+    "arrow_strengths",
+    "exact_arrow_strengths",
+]

@@ -6,6 +6,7 @@ from causalmod.queries.evaluate import query
 from causalmod.queries.events import Bin, Equal, Event, Interval, NotEqual, OneOf
 from causalmod.queries.falsify import Falsification, falsify
 from causalmod.queries.grammar import parse
+from causalmod.queries.id_algorithm import Hedge
 from causalmod.queries.identify import Identification, identify
 from causalmod.queries.kinds import (
     Change,
@@ -31,6 +32,7 @@ __all__ = [
     "ExchangedInformation",
     "Expectation",
     "Falsification",
+    "Hedge",
     "Identification",
     "Information",
     "Interval",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,9 +28,7 @@ from causalmod.scm.saving import save_model
 from causalmod.scm.sweep import Chunk, Reduce, Sweep, stream, sweep
 from causalmod.scm.sweep.asked import Asked
 from causalmod.scm.units import Units, find_units
-
-if TYPE_CHECKING:
-    pass
+from causalmod.variables import Variable
 
 
 class StructuralCausalModel(GraphedMechanisms):
@@ -278,9 +276,37 @@ class StructuralCausalModel(GraphedMechanisms):
         for name in ("edge_routes", "available", "site_pairs"):  # these depend on the graph alone
             if name in self.__dict__:
                 new.__dict__[name] = self.__dict__[name]
-        new._modules, new.note = self._modules, self.note
-        new.sampled, new.independent = self.sampled, self.independent
+        new.recall(self.facts())
         return new
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is known of the model beyond its mechanisms, for :meth:`recall`."""
+        return {
+            "modules": self._modules,
+            "note": self.note,
+            "sampled": self.sampled,
+            "independent": self.independent,
+        }
+
+    def recall(self, facts: Mapping[str, Any]) -> None:
+        """Set what is known of the model beyond its mechanisms.
+
+        Raises:
+            InputError: a fact of the wrong kind, or about what the model does not have.
+        """
+        modules, independent = facts["modules"], facts["independent"]
+        members = [each for variables in modules.values() for each in variables]
+        if (
+            not isinstance(facts["note"], str)
+            or not isinstance(facts["sampled"], bool)
+            or not isinstance(independent, frozenset)
+            or not independent <= set(self.inputs)
+            or not all(isinstance(each, Variable) for each in members)
+            or not all(0 <= each.index < self.sites[each.site].count for each in members)
+        ):
+            raise InputError("what is said of the model does not fit it")
+        self._modules, self.note = modules, facts["note"]
+        self.sampled, self.independent = facts["sampled"], independent
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model with its data and interventions to one file; see :func:`load`.

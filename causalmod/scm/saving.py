@@ -29,7 +29,7 @@ from causalmod.compiler.pt2.archive import is_archive
 from causalmod.compiler.stored import read_trace, write_trace
 from causalmod.errors import CompileError, InputError, OutputError
 from causalmod.interventions import Assignment, EdgeAssignment
-from causalmod.variables import Site
+from causalmod.variables import Site, Variable
 
 if TYPE_CHECKING:
     from causalmod.scm.model import StructuralCausalModel
@@ -39,8 +39,9 @@ _ZEROS = b"0" * 64
 _START = b'{\\"sha256\\": \\"'  # as the text stands in the header, which is JSON itself
 _LONGEST_HEADER = 100_000_000  # bytes; the bound of safetensors too
 _PARTS = ("sites", "nodes", "readouts", "assignments", "on_edges")
-_RECORDS: dict[str, type] = {"Site": Site, "Assignment": Assignment}
-_RECORDS |= {"EdgeAssignment": EdgeAssignment}
+_RECORDS: dict[str, type] = {
+    kind.__name__: kind for kind in (Site, Variable, Assignment, EdgeAssignment)
+}
 
 
 # --- saving ---------------------------------------------------------------------------------------
@@ -98,6 +99,7 @@ def _describe(scm: StructuralCausalModel, writer: Writer) -> dict[str, Any]:
             "trace": write_trace(trace, writer),
             "changed": writer.write(changed),
             **{name: writer.write(value) for name, value in state.items() if name != "program"},
+            **{name: writer.write(value) for name, value in scm.facts().items()},
         }
     except UnwritableError as what:
         raise CompileError(f"cannot save the model: it holds {what}") from None
@@ -232,6 +234,7 @@ def _load_model(file: Path, device: torch.device) -> StructuralCausalModel:
         program = compiler.Program(trace, {**trace.constants, **reader.read(held["changed"])})
         rest = {name: reader.read(held[name]) for name in _PARTS}
         scm = StructuralCausalModel(program, data, **rest)
+        scm.recall({name: reader.read(held[name]) for name in scm.facts()})
         digests = (held["model_digest"], held["data_digest"])
         moved = str(device) != held["device"]
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, RecursionError) as e:

@@ -65,9 +65,8 @@ def test_determinism_leaves_empty_cells_and_no_number(xor: cm.StructuralCausalMo
     assert found.intervened == 0.5
     assert "50% of the answer rests on 2 empty cells; by intervention 0.5" in repr(found)
     rows = found.logged.table
-    assert all(rows["probability"].isna())
-    assert all(rows["at_least"] <= 0.5)
-    assert all(rows["at_most"] >= 0.5)
+    assert np.isnan(rows["probability"].to_numpy(float)).all()
+    assert max(rows["at_least"].tolist()) <= 0.5 <= min(rows["at_most"].tolist())
 
 
 def test_samples_of_the_logs_give_intervals(xor: cm.StructuralCausalModel) -> None:
@@ -130,8 +129,8 @@ def test_a_wrong_graph_is_falsified() -> None:
     scm.edges["a", "output"][:] = False
     found = cm.falsify(scm, triples=100)
     assert found.falsified
-    assert found.violations["claim"].str.contains("output").all()
-    assert all(found.violations["off by"] > 0.1)
+    assert all("output" in claim for claim in found.violations["claim"])
+    assert min(found.violations["off by"].tolist()) > 0.1
 
 
 def test_falsify_says_what_it_takes() -> None:

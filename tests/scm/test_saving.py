@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import safetensors.torch
 import torch
+from scipy import stats
 from torch import nn
 
 import causalmod as cm
@@ -81,6 +82,30 @@ def test_changed_parameters_are_kept(tmp_path: Path) -> None:
     loaded = cm.load(changed.save(tmp_path / "model.scm"))
     same(changed, loaded)
     assert loaded.digests[0] != scm.digests[0]
+
+
+def test_what_is_known_of_a_model_is_kept(tmp_path: Path) -> None:
+    parts = {"left": {"a": "0[0:2]", "b": "1[0]"}, "right": ["output[1]"]}
+    scm = small().with_partition(parts).do({"left.b": 1.0})
+    loaded = cm.load(scm.save(tmp_path / "model.scm"))
+    assert loaded.modules == scm.modules
+    assert loaded.resolve("left") == scm.resolve("left")
+    first, second = (cm.query(each, "I(left.a ; right | do(left.a))") for each in (scm, loaded))
+    assert first.bits == second.bits
+
+
+def test_a_textbook_model_keeps_its_law(tmp_path: Path) -> None:
+    scm = cm.from_functions(
+        {"e": stats.norm(), "d": stats.norm(), "x": lambda e: 2 * e, "y": lambda x, d: x + d},
+        rows=50,
+    )
+    loaded = cm.load(scm.save(tmp_path / "model.scm"))
+    same(scm, loaded)
+    assert scm.note
+    assert (loaded.note, loaded.sampled, loaded.independent) == (scm.note, True, {"e", "d"})
+    first, second = (cm.query(each, "E[y | do(x=1)]") for each in (scm, loaded))
+    assert not second.exact
+    assert (first.mean(), first.low, first.high) == (second.mean(), second.low, second.high)
 
 
 def test_measures_on_a_loaded_model_are_the_same(tmp_path: Path) -> None:
@@ -280,6 +305,13 @@ CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "a graph that is another": lambda held: call(held, "relu").update(
         target="torch.ops.aten.tanh.default"
     ),
+    "a module of what is not there": lambda held: held.update(
+        modules={"dict": [["m", {"tuple": [{"record": ["Variable", {"site": "0", "index": 4}]}]}]]}
+    ),
+    "a module of text": lambda held: held.update(modules={"dict": [["m", {"tuple": ["0[1]"]}]]}),
+    "a note that is no text": lambda held: held.update(note={"tuple": [1]}),
+    "an input that is not there": lambda held: held.update(independent={"set": ["0"]}),
+    "facts left out": lambda held: held.pop("sampled"),
     "other digests": lambda held: held.update(data_digest="0" * 64),
 }
 

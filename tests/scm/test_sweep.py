@@ -104,7 +104,7 @@ def test_chunks_do_not_matter(
     scm: cm.StructuralCausalModel, memory: Any, cache: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = scm.sweep("1", record=["3", "output"], progress=False)
-    monkeypatch.setattr("causalmod.scm.sweep.engine._CACHE", cache)
+    monkeypatch.setattr("causalmod.scm.sweep.work._CACHE", cache)
     names: list[str] = []
     for chunk in scm.stream("1", record="output", memory=memory, progress=False):
         for place, name in enumerate(chunk.names):

@@ -16,7 +16,8 @@ from causalmod.errors import CausalmodWarning, InputError, Interrupted
 from causalmod.interventions import Resample, Value
 from causalmod.provenance import stopwatch
 from causalmod.scm.sweep.asked import Asked, read
-from causalmod.scm.sweep.engine import Engine, Job
+from causalmod.scm.sweep.engine import Engine
+from causalmod.scm.sweep.jobs import Job, Ready
 from causalmod.scm.sweep.result import Chunk, Sweep
 
 if TYPE_CHECKING:
@@ -109,21 +110,31 @@ class _Work:
         most = max(1, min(_TOGETHER, self.budget // 4 // max(self.each, 1)))
         start = 0
         with _bar(len(self.makes), progress) as tell:
-            while start < len(self.makes):
-                jobs = [self.makes[start][1]()]
-                count = min(most, self._engine.together(jobs[0]), len(self.makes) - start)
-                while len(jobs) < count:
-                    more = self.makes[start + len(jobs)][1]()
-                    if more.site is None or more.site != jobs[0].site:
-                        break
-                    jobs.append(more)
-                out = room(len(jobs), start)
-                self._run(jobs, out)
-                yield Chunk(tuple(name for name, _ in self.makes[start : start + len(jobs)]), out)
-                start += len(jobs)
-                tell(start)
+            for ready, together in self._ready():
+                for first in range(0, len(ready), min(most, together)):
+                    some = ready[first : first + min(most, together)]
+                    out = room(len(some), start)
+                    self._run(some, out)
+                    names = [name for name, _ in self.makes[start : start + len(some)]]
+                    yield Chunk(tuple(names), out)
+                    start += len(some)
+                    tell(start)
 
-    def _run(self, jobs: Sequence[Job], out: Mapping[str, Tensor]) -> None:
+    def _ready(self) -> Iterator[tuple[list[Ready | Job], int]]:
+        """Yield interventions made ready, those on one site together, and how many to run so."""
+        start = 0
+        while start < len(self.makes):
+            jobs = [self.makes[start][1]()]
+            ahead = min(self._engine.ahead(jobs[0]), len(self.makes) - start)
+            while len(jobs) < ahead:
+                more = self.makes[start + len(jobs)][1]()
+                if more.site is None or more.site != jobs[0].site:
+                    break
+                jobs.append(more)
+            yield self._engine.ready(jobs), self._engine.together(jobs[0])
+            start += len(jobs)
+
+    def _run(self, jobs: Sequence[Ready | Job], out: Mapping[str, Tensor]) -> None:
         """Run some jobs, in smaller blocks when the memory gives out."""
         while True:
             try:

@@ -18,7 +18,7 @@ from causalmod.interventions import (
     Value,
 )
 from causalmod.scm.assign import assign, permutation
-from causalmod.scm.sweep.engine import Job
+from causalmod.scm.sweep.jobs import Job
 from causalmod.variables import Variable
 
 if TYPE_CHECKING:
@@ -45,8 +45,9 @@ def read(scm: StructuralCausalModel, asked: Asked, value: Value) -> list[tuple[s
     """
     one = isinstance(asked, (str, Variable, Mapping)) or _is_edge(asked)
     found: list[tuple[str, Make]] = []
+    same = _OneValue(scm, value)
     for each in [asked] if one or not isinstance(asked, Iterable) else asked:
-        found += _read_one(scm, each, value)
+        found += _read_one(scm, each, same)
     if not found:
         raise InputError(
             "sweep() needs at least one intervention: selectors, globs, edges, or mappings as for "
@@ -64,7 +65,8 @@ def _is_edge(asked: Any) -> bool:
     )
 
 
-def _read_one(scm: StructuralCausalModel, each: Any, value: Value) -> list[tuple[str, Make]]:
+def _read_one(scm: StructuralCausalModel, each: Any, same: _OneValue) -> list[tuple[str, Make]]:
+    value = same.value
     if isinstance(each, Mapping):
         made = _resolve(scm, each)
         name = ", ".join(f"{_name(key)}={_brief(new)}" for key, new in each.items())
@@ -82,40 +84,44 @@ def _read_one(scm: StructuralCausalModel, each: Any, value: Value) -> list[tuple
             f"receiver), or mappings as for do(); given {each!r}"
         )
     selectors = _globbed(scm, _text(each))
-    return [pair for selector in selectors for pair in _each_variable(scm, selector, value)]
+    return [(v.name, same.make(v)) for selector in selectors for v in scm.resolve(selector)]
 
 
-def _each_variable(
-    scm: StructuralCausalModel, selector: str, value: Value
-) -> list[tuple[str, Make]]:
-    """One intervention for each variable; the value is tried out on the first, at once."""
-    variables = scm.resolve(selector)
-    first = _resolve(scm, {variables[0].name: value})
-    if isinstance(value, Resample) and value.joint:
-        # All variables have the same donors, so they are looked up once.
-        blocks = scm.blocks(variables[0].site)
-        donors = permutation(scm.rows, value.seed)
-        return [(v.name, _resampled(v, blocks, donors)) for v in variables]
-    if isinstance(value, (bool, int, float)):
-        return [(v.name, _constant(v, first[0][0])) for v in variables]
-    return [(v.name, _maker(scm, v.name, value)) for v in variables]
+class _OneValue:
+    """The value that all single variables of a sweep are set to, tried out once for each site.
 
+    Attributes:
+        value: as the user gave it.
+    """
 
-def _resampled(variable: Variable, blocks: Tensor, donors: Tensor) -> Make:
-    def make() -> Job:
-        index = torch.tensor([variable.index])
-        value = blocks[:, variable.index][donors][:, None]
-        return Job(variable.name, (Assignment(variable.site, index, value),), ())
+    def __init__(self, scm: StructuralCausalModel, value: Value) -> None:
+        self.value = value
+        self._scm = scm
+        self._on_site: dict[str, Tensor | None] = {}
 
-    return make
+    def make(self, variable: Variable) -> Make:
+        """Return a function that resolves the intervention on one variable."""
+        if variable.site not in self._on_site:
+            self._on_site[variable.site] = self._find(variable)
+        values = self._on_site[variable.site]
+        if values is None:
+            return _maker(self._scm, variable.name, self.value)
 
+        def job() -> Job:
+            own = slice(variable.index, variable.index + 1) if values.shape[1] > 1 else slice(1)
+            made = Assignment(variable.site, torch.tensor([variable.index]), values[:, own])
+            return Job(variable.name, (made,), ())
 
-def _constant(variable: Variable, like: Assignment) -> Make:
-    def make() -> Job:
-        index = torch.tensor([variable.index])
-        return Job(variable.name, (Assignment(variable.site, index, like.value),), ())
+        return job
 
-    return make
+    def _find(self, variable: Variable) -> Tensor | None:
+        """Values ``[rows or 1, variables or 1, coordinate]`` that a whole site can share."""
+        made, _ = _resolve(self._scm, {variable.name: self.value})
+        if isinstance(self.value, Resample) and self.value.joint:
+            donors = permutation(self._scm.rows, self.value.seed)
+            return self._scm.blocks(variable.site)[donors]
+        is_number = isinstance(self.value, (bool, int, float))
+        return made[0].value if is_number and isinstance(made[0].value, Tensor) else None
 
 
 def _maker(scm: StructuralCausalModel, key: str | Edge, value: Value) -> Make:

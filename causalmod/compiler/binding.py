@@ -1,0 +1,62 @@
+"""Bind the operations of a graph to functions of a table of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from causalmod.compiler.in_place import writes_into
+from causalmod.compiler.ops import op_name
+
+Run = Callable[[Mapping[str, Any]], Any]
+
+
+def bind(node: fx.Node, target: Any = None, swapped: bool = False) -> Run:
+    """Return a function that looks up the node's arguments and calls its operation.
+
+    Args:
+        node: the operation.
+        target: another operation to call in its place.
+        swapped: exchange the first two arguments.
+    """
+    if op_name(node) == "site":
+        return _reader(node.args[0])
+    target = node.target if target is None else target
+    if target is torch.ops.aten.view.default:  # a patched tensor may lie otherwise in memory
+        target = torch.ops.aten.reshape.default
+    args = (node.args[1], node.args[0], *node.args[2:]) if swapped else tuple(node.args)
+    read_args = _reader(args)
+    if not node.kwargs:
+        return lambda values: target(*read_args(values))
+    read_kwargs = _reader(dict(node.kwargs))
+    return lambda values: target(*read_args(values), **read_kwargs(values))
+
+
+def bind_into(node: fx.Node) -> Callable[[Mapping[str, Any], Tensor], Tensor]:
+    """Return a function that calls the node's operation on memory for its result."""
+    target = writes_into(node)
+    read = _reader(tuple(node.args))
+    return lambda values, out: target(*read(values), out=out)
+
+
+def _reader(held: Any) -> Run:
+    """Return a function that fills the nodes in an argument with their values."""
+    if isinstance(held, fx.Node):
+        name = held.name
+        return lambda values: values[name]
+    if isinstance(held, tuple):
+        parts = [_reader(part) for part in held]
+        return lambda values: tuple(part(values) for part in parts)
+    if isinstance(held, list):
+        parts = [_reader(part) for part in held]
+        return lambda values: [part(values) for part in parts]
+    if isinstance(held, dict):
+        named = {key: _reader(part) for key, part in held.items()}
+        return lambda values: {key: part(values) for key, part in named.items()}
+    if isinstance(held, slice):
+        ends = [_reader(end) for end in (held.start, held.stop, held.step)]
+        return lambda values: slice(*(end(values) for end in ends))
+    return lambda values: held
