@@ -13,6 +13,7 @@ from torch import nn
 
 from causalmod.zoo import Case
 from tests.reference.brute_force import Mechanism, Network, Values
+from tests.zoo.noisy_references import confounded, sprinkler, two_ways
 
 Figures = dict[str, float]
 KINDS = ("observational", "interventional", "conditional")
@@ -237,6 +238,7 @@ REFERENCES: dict[str, Callable[[Case], Figures]] = {
     "and_gate_correlated": lambda case: gate_figures(and_gate_network(True)),
     "broadcast": lambda case: broadcast(1),
     "broadcast_4": lambda case: broadcast(4),
+    "confounded": lambda case: confounded(),
     "copy_bit": lambda case: copy_bit(),
     "ducks_and_shadows": lambda case: ducks_and_shadows(0.9),
     "ducks_and_shadows_independent": lambda case: ducks_and_shadows(0.0),
@@ -244,8 +246,12 @@ REFERENCES: dict[str, Callable[[Case], Figures]] = {
     "isolated": isolated,
     "isolated_with_inert_units": isolated,
     "mean_field": lambda case: mean_field(),
+    "sprinkler": lambda case: sprinkler(),
     "threshold": lambda case: threshold(5),
     "threshold_9": lambda case: threshold(9),
+    "two_ways_coin": lambda case: two_ways("coin"),
+    "two_ways_copy": lambda case: two_ways("copy"),
+    "two_ways_xor": lambda case: two_ways("xor"),
     "xor": lambda case: gate_figures(xor_network(False)),
     "xor_correlated": lambda case: gate_figures(xor_network(True)),
 }
