@@ -76,7 +76,12 @@ def from_dowhy(model: Any, *, rows: int = 10_000, seed: int = 0) -> StructuralCa
     Raises:
         InputError: a mechanism that is not fitted, or of another kind.
     """
-    load("dowhy.gcm")
+    gcm = load("dowhy.gcm")
+    if not isinstance(model, gcm.ProbabilisticCausalModel):
+        raise InputError(
+            "from_dowhy takes a fitted dowhy.gcm.StructuralCausalModel; given "
+            f"{type(model).__name__}"
+        )
     graph = model.graph
     held = {node: graph.nodes[node].get("causal_mechanism") for node in graph.nodes}
     for mechanism in held.values():

@@ -100,8 +100,11 @@ def _table(name: str, law: Any) -> dict[float, float]:
         if not law:
             raise InputError(f"{name!r}: give at least one value")
         found: dict[float, float] = {}
-        for value in law:
-            found[float(value)] = found.get(float(value), 0.0) + 1 / len(law)
+        try:
+            for value in law:
+                found[float(value)] = found.get(float(value), 0.0) + 1 / len(law)
+        except (TypeError, ValueError):
+            raise InputError(f"{name!r}: a list holds numbers; given {value!r}") from None
         return found
     try:
         found = {float(value): float(share) for value, share in law.items()}

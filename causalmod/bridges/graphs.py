@@ -30,6 +30,10 @@ def to_gml(graph: StructuralCausalModel | nx.DiGraph) -> str:
     import networkx as nx
 
     held = graph.graph if isinstance(graph, StructuralCausalModel) else graph
+    if not isinstance(held, nx.DiGraph):
+        raise InputError(
+            f"expected a compiled model or a networkx.DiGraph; given {type(graph).__name__}"
+        )
     return "\n".join(nx.generate_gml(held))
 
 
@@ -60,11 +64,16 @@ def to_frame(scm: StructuralCausalModel) -> pd.DataFrame:
 
 
 def scalars(scm: StructuralCausalModel) -> None:
-    """Check that every variable is one number.
+    """Check that a compiled model was given, in which every variable is one number.
 
     Raises:
-        InputError: one is not.
+        InputError: it was not, or one is not.
     """
+    if not isinstance(scm, StructuralCausalModel):
+        raise InputError(
+            "expected a compiled model, scm = cm.compile(network, data); given "
+            f"{type(scm).__name__}"
+        )
     for site in scm.sites.values():
         if site.width != 1:
             raise InputError(

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from causalmod.errors import InputError
 from causalmod.partition import Partition
 from causalmod.plotting.style import colour
 from causalmod.plotting.text import plain
+from causalmod.scm import StructuralCausalModel
 
 if TYPE_CHECKING:
     import networkx as nx
 
 
-def to_dot(graph: nx.DiGraph, partition: Partition | None = None) -> str:
-    r"""Return a graph (``scm.graph``) as DOT text, nodes filled with the colour of their module.
+def to_dot(graph: nx.DiGraph | StructuralCausalModel, partition: Partition | None = None) -> str:
+    r"""Return a model's graph as DOT text, nodes filled with the colour of their module.
+
+    Args:
+        graph: a compiled model, or any graph of networkx, such as ``scm.graph``.
+        partition: the modules.
+
+    Raises:
+        InputError: neither.
 
     Example:
         >>> import networkx as nx
@@ -25,16 +34,21 @@ def to_dot(graph: nx.DiGraph, partition: Partition | None = None) -> str:
           "fc1[0]" -> "say \"hi\"";
         }
     """
+    held = graph.graph if isinstance(graph, StructuralCausalModel) else graph
+    if not hasattr(held, "edges") or not hasattr(held, "nodes"):
+        raise InputError(
+            f"expected a compiled model or a networkx.DiGraph; given {type(graph).__name__}"
+        )
     names = [] if partition is None else list(partition.modules)
     labels = {} if partition is None else partition.labels
     lines = ["digraph {", "  rankdir=LR;"]
-    for node in graph.nodes:
+    for node in held.nodes:
         look = ""
         if str(node) in labels:
             look = f' [style=filled, fillcolor="{colour(names.index(labels[str(node)]))}"]'
         lines.append(f"  {quoted(str(node))}{look};")
     lines.extend(
-        f"  {quoted(str(source))} -> {quoted(str(target))};" for source, target in graph.edges
+        f"  {quoted(str(source))} -> {quoted(str(target))};" for source, target in held.edges
     )
     return "\n".join([*lines, "}"])
 

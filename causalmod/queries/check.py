@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from causalmod.errors import QueryError
+from causalmod.errors import InputError, QueryError
 from causalmod.queries.kinds import Effect, Expectation, Probability
 from causalmod.queries.terms import Term, Treatment
 from causalmod.queries.worlds import World, joined
 from causalmod.scm import StructuralCausalModel
 from causalmod.variables import Variable
+
+
+def check_model(given: object) -> None:
+    """Check that a compiled model was given.
+
+    Raises:
+        InputError: it was not.
+    """
+    if not isinstance(given, StructuralCausalModel):
+        raise InputError(
+            "expected a compiled model, scm = cm.compile(network, data); given "
+            f"{type(given).__name__}"
+        )
 
 
 def check_conditional(scm: StructuralCausalModel, query: Probability | Expectation) -> None:

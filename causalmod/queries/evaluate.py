@@ -13,7 +13,7 @@ from causalmod.errors import InputError
 from causalmod.exchange import Exchange
 from causalmod.information import Estimate
 from causalmod.provenance import Stopwatch
-from causalmod.queries.check import check_conditional
+from causalmod.queries.check import check_conditional, check_model
 from causalmod.queries.distribution import Distribution
 from causalmod.queries.effects import effect
 from causalmod.queries.families import answer
@@ -116,6 +116,7 @@ def query(
               1.0        1.0          0.5
     """
     watch = Stopwatch()
+    check_model(scm)
     asked = as_query(query)
     if isinstance(asked, Information | ExchangedInformation):
         if samples is not None:
@@ -129,6 +130,8 @@ def query(
     for name, value, least in (("bins", bins, 2), ("samples", samples, 1)):
         if value is not None and (not isinstance(value, Integral) or value < least):
             raise InputError(f"{name} is a whole number from {least} on; given {value!r}")
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise InputError(f"seed is a whole number; given {seed!r}")
     worlds = Worlds(scm, None if samples is None else _drawn(scm.rows, int(samples), seed))
     if isinstance(asked, Effect):
         found = effect(worlds, asked)
@@ -143,4 +146,9 @@ def query(
 
 
 def _drawn(rows: int, count: int, seed: int) -> Tensor:
-    return torch.randint(rows, (count,), generator=torch.Generator().manual_seed(seed))
+    try:
+        return torch.randint(rows, (count,), generator=torch.Generator().manual_seed(seed))
+    except RuntimeError:
+        raise InputError(
+            f"samples: {count} draws do not fit the memory; 10,000 give a share to within 0.01"
+        ) from None

@@ -10,6 +10,7 @@ from causalmod._display import html_table
 from causalmod.errors import InputError
 from causalmod.provenance import Provenance, Stopwatch
 from causalmod.queries.asker import mutual_information
+from causalmod.queries.check import check_model
 from causalmod.queries.levels import diagram_of, grouped
 from causalmod.queries.rules import (
     Step,
@@ -121,6 +122,7 @@ def falsify(scm: StructuralCausalModel, *, triples: int = 100, seed: int = 0) ->
     import pandas as pd
 
     watch = Stopwatch()
+    check_model(scm)
     if isinstance(triples, bool) or not isinstance(triples, int) or triples < 1:
         raise InputError(f"triples is a number of draws, from 1; given {triples!r}")
     groups = grouped(scm, level="unit")

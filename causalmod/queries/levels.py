@@ -203,6 +203,11 @@ def _of_graph(
     graph: nx.DiGraph | CausalDiagram, named: Mapping[str, list[str]], seen: list[str] | None
 ) -> _Read:
     whole = graph.with_hidden() if isinstance(graph, CausalDiagram) else graph
+    if not hasattr(whole, "edges"):
+        raise InputError(
+            "expected a compiled model, a networkx.DiGraph or a CausalDiagram; given "
+            f"{type(graph).__name__}"
+        )
     known = list(whole)
     for group in named.values():
         for each in group:

@@ -168,7 +168,13 @@ def _frame(logs: Logs, columns: list[str]) -> pd.DataFrame:
         raise InputError(
             f"logged columns need the same number of rows, at least 1; given {lengths}"
         )
-    frame = pd.DataFrame(found)
+    try:
+        frame = pd.DataFrame({name: values.astype(float) for name, values in found.items()})
+    except (TypeError, ValueError):
+        kinds = ", ".join(sorted({str(values.dtype) for values in found.values()}))
+        raise InputError(
+            f"logged activations are numbers; given columns of {kinds}; encode or drop text"
+        ) from None
     for column in columns:
         bad = int(frame[column].isna().to_numpy().sum())
         if bad:

@@ -40,19 +40,19 @@ def answer_one(worlds: Worlds, asked: Probability | Expectation, bins: int | Non
             found = Columns(found.values[kept.to(found.values.device)], found.names)
         else:
             found = after.read(name, world)
-        data = observed(worlds.scm, name)
         if term.event is not None:
-            met &= holds(term.event, found, data).cpu()
+            met &= holds(term.event, found, observed(worlds.scm, name)).cpu()
             continue
         subscript = term.name.removeprefix(quoted(name))
         several = [f"{each}{subscript}" for each in found.names]
         names += several if len(several) > 1 else [term.name]
         values.append(found.values.double().cpu())
-        seen.append(data.cpu())
+        if not isinstance(asked, Expectation):
+            seen.append(observed(worlds.scm, name).cpu())
     held = _Held(asked, met, len(kept), exact=worlds.everything)
     if not values:
         return held.probability()
-    joint = torch.cat(values, dim=1)
+    joint = values[0] if len(values) == 1 else torch.cat(values, dim=1)
     if isinstance(asked, Expectation):
         return held.means(joint, tuple(names))
     return held.distribution(joint, tuple(names), torch.cat(seen, dim=1), bins)

@@ -12,6 +12,7 @@ from causalmod._display import html_table
 from causalmod.errors import QueryError
 from causalmod.provenance import Provenance, Stopwatch
 from causalmod.queries.asker import Asker, mutual_information
+from causalmod.queries.check import check_model
 from causalmod.queries.evaluate import query as ask
 from causalmod.queries.grammar import as_query
 from causalmod.queries.identify import Identification, identify
@@ -165,6 +166,7 @@ def verify(
         agree)
     """
     watch = Stopwatch()
+    check_model(scm)
     asked = as_query(query)
     found = identify(scm, asked, observed, level=level, seed=seed)
     held = scm.observe() if logs is None else logs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import torch
@@ -264,14 +265,16 @@ def columns(
     scm: StructuralCausalModel, variables: Iterable[Variable], blocks: dict[str, Tensor]
 ) -> Columns:
     """Lay variables side by side as coordinates, in order."""
-    values: list[Tensor] = []
+    variables = tuple(variables)
     names: list[str] = []
     for variable in variables:
-        block = blocks[variable.site][:, variable.index]
-        values.append(block)
-        width = block.shape[1]
+        width = scm.sites[variable.site].width
         names += [variable.name] if width == 1 else [f"{variable.name}.{i}" for i in range(width)]
-    return Columns(torch.cat(values, dim=1), tuple(names))
+    values = [
+        blocks[site][:, [variable.index for variable in several]].flatten(1)
+        for site, several in groupby(variables, lambda variable: variable.site)
+    ]
+    return Columns(values[0] if len(values) == 1 else torch.cat(values, dim=1), tuple(names))
 
 
 def observed(scm: StructuralCausalModel, selector: str) -> Tensor:
