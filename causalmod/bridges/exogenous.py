@@ -100,11 +100,12 @@ def _table(name: str, law: Any) -> dict[float, float]:
         if not law:
             raise InputError(f"{name!r}: give at least one value")
         found: dict[float, float] = {}
-        try:
-            for value in law:
-                found[float(value)] = found.get(float(value), 0.0) + 1 / len(law)
-        except (TypeError, ValueError):
-            raise InputError(f"{name!r}: a list holds numbers; given {value!r}") from None
+        for value in law:
+            try:
+                number = float(value)
+            except (TypeError, ValueError):
+                raise InputError(f"{name!r}: a list holds numbers; given {value!r}") from None
+            found[number] = found.get(number, 0.0) + 1 / len(law)
         return found
     try:
         found = {float(value): float(share) for value, share in law.items()}

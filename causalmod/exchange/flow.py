@@ -79,7 +79,7 @@ def flow(
         >>> from causalmod import compile, zoo
         >>> case = zoo.xor()
         >>> found = flow(case.compile(), ["a", "b"], "output", "conditional")
-        >>> found.bits.loc["b[0]", "output[0]"]
+        >>> float(found.bits.loc["b[0]", "output[0]"])
         1.0
     """
     watch = Stopwatch()

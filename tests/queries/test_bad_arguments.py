@@ -14,7 +14,7 @@ ASKED: dict[str, Callable[[Any], Any]] = {
     "query": lambda given: cm.query(given, "P(a)"),
     "identify": lambda given: cm.identify(given, "P(a | do(b))"),
     "verify": lambda given: cm.verify(given, "P(a | do(b))"),
-    "falsify": lambda given: cm.falsify(given),
+    "falsify": cm.falsify,
     "rules": lambda given: cm.rules.insert_or_delete_action(given, "a", "b"),
     "to_pgmpy": cm.to_pgmpy,
     "to_dowhy": cm.to_dowhy,
@@ -40,7 +40,7 @@ def test_what_is_no_model(name: str, given: object) -> None:
 
 
 def test_what_is_no_model_of_another_library() -> None:
-    with pytest.raises(cm.InputError, match="fitted dowhy.*; given int"):
+    with pytest.raises(cm.InputError, match=r"fitted dowhy.*; given int"):
         cm.from_dowhy(3)
     with pytest.raises(cm.InputError, match="DiscreteBayesianNetwork; given int"):
         cm.from_pgmpy(3)
