@@ -16,7 +16,7 @@ from torch import Tensor
 
 from causalmod.exchange.coordinates import Coordinates
 from causalmod.information import Bounds, Estimator
-from causalmod.scm import StructuralCausalModel
+from causalmod.scm import StructuralCausalModel, Units
 
 RESPOND = -2
 CONTEXT = -1
@@ -56,7 +56,16 @@ def draw_sample(rows: Tensor, contexts: int, donors: int, streams: int, seed: in
 
 
 class HybridRuns:
-    """Runs jobs on one sample and hands the responses of all live units to an estimator."""
+    """Runs jobs on one sample and hands the responses of all live units to an estimator.
+
+    Args:
+        scm: the model.
+        sample: contexts and donors.
+        dtype: of the responses that an estimator gets.
+        memory: bytes that the runs may hold.
+        units: which units answer or are set; those of the model by default. Inputs may be among
+            them (:func:`causalmod.scm.units.find_units`): what they answer is the context's value.
+    """
 
     def __init__(
         self,
@@ -64,11 +73,12 @@ class HybridRuns:
         sample: Sample,
         dtype: torch.dtype = torch.float64,
         memory: int = 2 * 10**9,
+        units: Units | None = None,
     ) -> None:
         self.scm = scm
         self.sample = sample
-        self.units = scm.units
-        self.coordinates = Coordinates(scm)
+        self.units = scm.units if units is None else units
+        self.coordinates = Coordinates(scm, self.units)
         self._places = self.coordinates.places
         self._dtype = dtype
         contexts, donors = sample.shape
