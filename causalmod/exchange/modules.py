@@ -177,8 +177,9 @@ def _ready(
         return Receivers(scm, labels, rows, kind, resolution, memory)
 
     made = receivers()
+    questions = [from_all(labels, module) for module in range(int(labels.max()) + 1)]
     if estimator == "auto" and ESTIMATORS.get(choice.name).exact:
-        choice = choose(estimator, values, made.replays(), memory, single=False)
+        choice = choose(estimator, values, made.replays(questions), memory, single=False)
         made = receivers()
     return choice, made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -16,7 +17,7 @@ from causalmod.exchange.groups import check_finite
 from causalmod.exchange.hybrid import CONTEXT, RESPOND, HybridRuns, Sample
 from causalmod.information import Bounds, Estimator, Observed
 from causalmod.information.estimators.exact import value_codes, value_size
-from causalmod.scm import StructuralCausalModel
+from causalmod.scm import StructuralCausalModel, Units
 
 _RUN_BYTES = 2**25  # what is held at a time: replays are quickest near the processor's cache
 _NULL_CONTEXTS, _NULL_DRAWS = 64, 4
@@ -29,32 +30,50 @@ class Question:
     Attributes:
         states: ``[unit]``, as for :meth:`HybridRuns.run`.
         members: bool ``[unit]``: the receiving module.
-        senders: modules that take donor values, in the order of their donor streams.
+        senders: for each donor stream the modules that take its values.
     """
 
     states: Tensor
     members: Tensor
-    senders: tuple[int, ...]
+    senders: tuple[tuple[int, ...], ...]
 
 
-def from_all(labels: Tensor, receiver: int) -> Question:
-    """What a module receives from all others, each with a donor of its own."""
+def from_all(labels: Tensor, receiver: int, *, joint: bool = False) -> Question:
+    """What a module receives from all others, each with a donor of its own, or one for all."""
     own = labels == receiver
-    streams = torch.where(labels < receiver, labels, labels - 1)
     senders = tuple(m for m in range(int(labels.max()) + 1) if m != receiver)
-    return Question(torch.where(own, RESPOND, streams), own, senders)
+    if joint:
+        return Question(torch.where(own, RESPOND, 0), own, (senders,))
+    streams = torch.where(labels < receiver, labels, labels - 1)
+    return Question(torch.where(own, RESPOND, streams), own, tuple((m,) for m in senders))
 
 
-def from_one(labels: Tensor, sender: int, receiver: int) -> Question:
-    """What one module sends another, the rest held at the context."""
-    states = torch.full_like(labels, CONTEXT)
+def from_one(labels: Tensor, sender: int, receiver: int, others: int = CONTEXT) -> Question:
+    """What one module sends another, the rest held at the context or left to respond."""
+    states = torch.full_like(labels, others)
     states[labels == receiver] = RESPOND
     states[labels == sender] = 0
-    return Question(states, labels == receiver, (sender,))
+    return Question(states, labels == receiver, ((sender,),))
+
+
+def to_all(labels: Tensor, sender: int) -> Question:
+    """What one module sends all others together, which respond as one."""
+    rest = labels != sender
+    return Question(torch.where(rest, RESPOND, 0), rest, ((sender,),))
 
 
 class Receivers:
-    """Answers questions about one partition ``[unit]`` of a model."""
+    """Answers questions about one partition ``[unit]`` of a model.
+
+    Args:
+        scm: the model.
+        labels: ``[unit]`` module numbers.
+        rows: numbers of the data rows that are used.
+        kind: the estimator.
+        resolution: its noise scale.
+        memory: bytes that the work may hold.
+        units: which units the labels are of; those of the model by default.
+    """
 
     def __init__(
         self,
@@ -64,12 +83,14 @@ class Receivers:
         kind: type[Estimator],
         resolution: float,
         memory: int,
+        units: Units | None = None,
     ) -> None:
         self._scm, self._labels, self._rows = scm, labels, rows
         self._kind, self._resolution, self._memory = kind, resolution, memory
-        self._coordinates = Coordinates(scm)
+        self._units = scm.units if units is None else units
+        self._coordinates = Coordinates(scm, self._units)
         self._observed = self._coordinates.observed()
-        self._distinct: dict[int, tuple[Tensor, Tensor]] = {}
+        self._distinct: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
 
     def draws_that_fit(self) -> int:
         """Donors for one context that the memory has room for."""
@@ -81,31 +102,44 @@ class Receivers:
         Raises:
             EstimatorError: a response overflows, or the estimator is not for such signals.
         """
+        estimator = self.estimator(question, rows)
         keep = question.members[self._coordinates.unit_of]
-        observed = Observed(self._observed.values[:, keep], self._observed.scale[keep])
-        observed = observed if rows is None else at_rows(observed, rows)
-        estimator = self._kind.fit(None, observed, self._resolution)
         contexts, draws = sample.shape
         held = draws * len(keep) * 4 * (4 + len(sample.donors)) + draws * int(keep.sum()) * 32
         step = max(1, min(self._memory, _RUN_BYTES) // held)
         parts: list[Bounds] = []
         for start in range(0, contexts, step):
             some = sample.some(slice(start, start + step))
-            responses = self._responses(question, some)
+            responses = self.responses(question, some)
             if sample.weights is None:
                 parts.append(estimator.unbiased(responses))
             else:
                 parts.append(estimator.response(responses, sample.weights))
         return Bounds.joined(parts)
 
-    def _responses(self, question: Question, sample: Sample) -> Tensor:
-        """``[context, donor, coordinate]`` of the receiver."""
-        runs = HybridRuns(self._scm, sample, memory=self._memory)
+    def observed(self, question: Question) -> Observed:
+        """The receiver on the data."""
+        keep = question.members[self._coordinates.unit_of]
+        return Observed(self._observed.values[:, keep], self._observed.scale[keep])
+
+    def estimator(self, question: Question, rows: Tensor | None = None) -> Estimator:
+        """The estimator fitted on the receiver, at the scales of some rows (of all)."""
+        observed = self.observed(question)
+        observed = observed if rows is None else at_rows(observed, rows)
+        return self._kind.fit(None, observed, self._resolution)
+
+    def responses(self, question: Question, sample: Sample) -> Tensor:
+        """``[context, donor, coordinate]`` of the receiver, in one batch of runs.
+
+        Raises:
+            EstimatorError: a response overflows.
+        """
+        runs = HybridRuns(self._scm, sample, memory=self._memory, units=self._units)
         parts = [
-            response[0][:, :, question.members[self._scm.units.at(site)]].flatten(2)
+            response[0][:, :, question.members[self._units.at(site)]].flatten(2)
             for site, response in zip(runs.filled, runs.run(question.states[None]), strict=True)
         ]
-        members = [n for n, m in zip(self._scm.units.names, question.members, strict=True) if m]
+        members = [n for n, m in zip(self._units.names, question.members, strict=True) if m]
         return check_finite(torch.cat(parts, dim=-1), "a module", members).double()
 
     def noise(self, question: Question, contexts: Tensor) -> float:
@@ -117,20 +151,21 @@ class Receivers:
 
     # --- exact: every combination of donors -----------------------------------------------------
 
-    def replays(self) -> int:
-        """Values that enumerating every donor of every module holds, at most at a time."""
-        modules = range(int(self._labels.max()) + 1)
-        counts = [len(self._distinct_values(m)[0]) for m in modules]
-        most = max(prod(counts[:m] + counts[m + 1 :]) for m in modules)
+    def replays(self, questions: Sequence[Question]) -> int:
+        """Values that enumerating every donor of the senders holds, at most at a time."""
+        most = max(
+            prod(len(self._distinct_values(modules)[0]) for modules in question.senders)
+            for question in questions
+        )
         return most * len(self._rows) * len(self._coordinates.unit_of)
 
-    def enumerate(self, senders: tuple[int, ...]) -> Sample:
+    def enumerate(self, senders: tuple[tuple[int, ...], ...]) -> Sample:
         """All contexts, with all combinations of the senders' distinct values and their counts.
 
         Raises:
             EstimatorError: they do not fit the memory.
         """
-        firsts, counts = zip(*[self._distinct_values(m) for m in senders], strict=True)
+        firsts, counts = zip(*[self._distinct_values(each) for each in senders], strict=True)
         total = prod(len(count) for count in counts)
         size = total * len(self._rows) * len(self._coordinates.unit_of) * 8
         if size > self._memory:
@@ -144,10 +179,10 @@ class Receivers:
         donors = torch.stack([self._rows[first[grid[:, i]]] for i, first in enumerate(firsts)])
         return Sample(self._rows, donors[:, None, :].expand(-1, len(self._rows), -1), weights)
 
-    def _distinct_values(self, module: int) -> tuple[Tensor, Tensor]:
-        """First place (in the rows used) and count of each distinct state of a module."""
-        if module not in self._distinct:
-            own = (self._labels == module)[self._coordinates.unit_of]
+    def _distinct_values(self, modules: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """First place (in the rows used) and count of each distinct joint state of modules."""
+        if modules not in self._distinct:
+            own = torch.isin(self._labels, torch.tensor(modules))[self._coordinates.unit_of]
             values = self._observed.values[self._rows][:, own].double()
-            self._distinct[module] = distinct_rows(value_codes(values, value_size(values)))
-        return self._distinct[module]
+            self._distinct[modules] = distinct_rows(value_codes(values, value_size(values)))
+        return self._distinct[modules]
