@@ -14,11 +14,10 @@ from causalmod.exchange.choice import distinct_rows
 from causalmod.exchange.coordinates import Coordinates
 from causalmod.exchange.groups import check_finite
 from causalmod.exchange.hybrid import CONTEXT, RESPOND, HybridRuns, Sample
-from causalmod.information import Bounds, Estimator, Observed
+from causalmod.information import Bounds, Estimator
 from causalmod.information.estimators.exact import value_codes, value_size
 from causalmod.scm import StructuralCausalModel
 
-_RUN_BYTES = 2**25  # what is held at a time: replays are quickest near the processor's cache
 _NULL_CONTEXTS, _NULL_DRAWS = 64, 4
 
 
@@ -81,32 +80,19 @@ class Receivers:
         Raises:
             EstimatorError: a response overflows, or the estimator is not for such signals.
         """
-        keep = question.members[self._coordinates.unit_of]
-        observed = Observed(self._observed.values[:, keep], self._observed.scale[keep])
-        observed = observed if rows is None else at_rows(observed, rows)
+        observed = self._observed if rows is None else at_rows(self._observed, rows)
         estimator = self._kind.fit(None, observed, self._resolution)
-        contexts, draws = sample.shape
-        held = draws * len(keep) * 4 * (4 + len(sample.donors)) + draws * int(keep.sum()) * 32
-        step = max(1, min(self._memory, _RUN_BYTES) // held)
-        parts: list[Bounds] = []
-        for start in range(0, contexts, step):
-            some = sample.some(slice(start, start + step))
-            responses = self._responses(question, some)
-            if sample.weights is None:
-                parts.append(estimator.unbiased(responses))
-            else:
-                parts.append(estimator.response(responses, sample.weights))
-        return Bounds.joined(parts)
-
-    def _responses(self, question: Question, sample: Sample) -> Tensor:
-        """``[context, donor, coordinate]`` of the receiver."""
         runs = HybridRuns(self._scm, sample, memory=self._memory)
-        parts = [
-            response[0][:, :, question.members[self._scm.units.at(site)]].flatten(2)
-            for site, response in zip(runs.filled, runs.run(question.states[None]), strict=True)
-        ]
-        members = [n for n, m in zip(self._scm.units.names, question.members, strict=True) if m]
-        return check_finite(torch.cat(parts, dim=-1), "a module", members).double()
+        names = [n for n, m in zip(self._scm.units.names, question.members, strict=True) if m]
+        parts: list[Bounds] = []
+        for answers, which in runs.answers(question.states, question.members):
+            responses = check_finite(answers, "a module", names).double()
+            some = estimator.some(which)
+            if sample.weights is None:
+                parts.append(some.unbiased(responses))
+            else:
+                parts.append(some.response(responses, sample.weights))
+        return Bounds.joined(parts)
 
     def noise(self, question: Question, contexts: Tensor) -> float:
         """What is read where each donor is the context itself: 0, but for numerical noise."""

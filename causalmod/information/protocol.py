@@ -33,6 +33,13 @@ class Bounds(NamedTuple):
         bits = torch.cat([part.bits for part in parts])
         return cls(bits, torch.cat(uppers) if uppers else None)
 
+    @classmethod
+    def stacked(cls, parts: Sequence[Bounds]) -> Bounds:
+        """Lay parts of equal shape along a new first dimension."""
+        uppers = [part.upper for part in parts if part.upper is not None]
+        bits = torch.stack([part.bits for part in parts])
+        return cls(bits, torch.stack(uppers) if uppers else None)
+
 
 class Observed(NamedTuple):
     """A group's activations on the data, and the scale of each coordinate.
@@ -154,6 +161,14 @@ class Estimator(ABC):
             return Bounds(bits)
         upper = 2 * whole.upper - (first.upper + second.upper) / 2
         return Bounds(bits, torch.maximum(bits, upper))
+
+    def some(self, keep: Tensor) -> Estimator:
+        """Return the estimator for some of the target's coordinates, to read responses with.
+
+        Args:
+            keep: bool ``[coordinate]`` (or ``[unit]``, where units are measured one by one).
+        """
+        raise EstimatorError(f"estimator={self.name!r} reads a target as a whole only")
 
     @abstractmethod
     def shared(self, source: Tensor, target: Tensor) -> Bounds:

@@ -52,6 +52,10 @@ class GaussianChannel(Estimator):
         noise = None if source is None else resolution * source.scale
         return cls(noise, resolution * target.scale)
 
+    def some(self, keep: Tensor) -> GaussianChannel:
+        """See :meth:`Estimator.some`."""
+        return type(self)(self._source_noise, self._target_noise[keep])
+
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """See :meth:`Estimator.response`."""
         return Bounds(channel_bits(standardise(responses, self._target_noise), weights))

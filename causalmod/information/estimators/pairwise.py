@@ -45,6 +45,10 @@ class PairwiseBounds(Estimator):
         noise = None if source is None else resolution * source.scale
         return cls(noise, resolution * target.scale)
 
+    def some(self, keep: Tensor) -> PairwiseBounds:
+        """See :meth:`Estimator.some`."""
+        return type(self)(self._source_noise, self._target_noise[keep])
+
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """See :meth:`Estimator.response`."""
         return mixture_bounds(standardise(responses.double(), self._target_noise), weights)
