@@ -71,15 +71,19 @@ class GaussianChannel(Estimator):
 
 
 def standardise(responses: Tensor, noise: Tensor) -> Tensor:
-    """Measure ``[..., donor, coordinate]`` from the first donor, in noise scales; drop rounding.
+    """Measure ``[..., donor, coordinate]`` from the first donor, in noise scales, in double.
 
-    So a response that does not move is exactly 0, whatever its offset.
+    A coordinate that moves by no more than rounding is at exactly 0, whatever its offset.
     """
-    noise = noise.to(responses.dtype)
-    moved = (responses - responses[..., :1, :]) / noise
-    size = torch.maximum(responses.amax(-2, keepdim=True), -responses.amin(-2, keepdim=True))
-    rounding = (size / noise * MERGE).clamp_min(DUST)
-    return moved.masked_fill_(moved.abs() < rounding, 0.0)
+    merge = max(MERGE, 8 * torch.finfo(responses.dtype).eps)
+    values = responses.float() if merge > MERGE else responses
+    first = values[..., :1, :]
+    moved = values - first
+    low, high = moved.aminmax(dim=-2, keepdim=True)
+    size = torch.maximum((first + high).abs(), (first + low).abs()).double()
+    rounding = torch.maximum(size * merge, DUST * noise.double())
+    moves = torch.maximum(high, -low) >= rounding
+    return moved.double().mul_(torch.where(moves, 1 / noise.double(), 0.0))
 
 
 def channel_bits(scaled: Tensor, weights: Tensor | None = None) -> Tensor:

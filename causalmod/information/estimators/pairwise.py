@@ -51,14 +51,14 @@ class PairwiseBounds(Estimator):
 
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """See :meth:`Estimator.response`."""
-        return mixture_bounds(standardise(responses.double(), self._target_noise), weights)
+        return mixture_bounds(standardise(responses, self._target_noise), weights)
 
     def unbiased(self, responses: Tensor) -> Bounds:
         """See :meth:`Estimator.unbiased`; the halves are read off the distances of the whole."""
         if responses.shape[-2] < 4:
             return self.response(responses)
         halves = _Halves(responses.shape[-2])
-        low, high = _bounds(standardise(responses.double(), self._target_noise), halves)
+        low, high = _bounds(standardise(responses, self._target_noise), halves)
         bits = low @ halves.to_figure
         return Bounds(bits, torch.maximum(bits, high @ halves.to_figure))
 
@@ -69,8 +69,8 @@ class PairwiseBounds(Estimator):
         """
         if self._source_noise is None:
             raise EstimatorError("fit the estimator with a source to measure what is shared")
-        left = standardise(source.double(), self._source_noise)
-        right = standardise(target.double(), self._target_noise)
+        left = standardise(source, self._source_noise)
+        right = standardise(target, self._target_noise)
         parts = _Parts(len(left))
         b, c = _bounds(left, parts), _bounds(right, parts)
         both = _bounds(torch.cat([left, right], dim=-1), parts)
