@@ -259,7 +259,9 @@ class Piece:
                     weight = each.weight[column]
                     outputs = setting.outputs(later)
                     weight = weight if outputs is None else weight[outputs]
-                    new.totals[each.node] = self.totals[each.node] + change[..., None] * weight
+                    new.totals[each.node] = torch.addcmul(
+                        self.totals[each.node], change[..., None], weight
+                    )
                 elif each.source in stale:
                     new.totals[each.node] = self._updated(new, later, each)
             new.answers.append(new._follow(later))
@@ -271,7 +273,10 @@ class Piece:
         if before is None or after is None:
             return self.totals[each.node]
         weight = new._setting.weight(place, each, RESPOND)
-        return self.totals[each.node] + (after - before) @ weight
+        change, total = after - before, self.totals[each.node]
+        if change.shape[:2] != total.shape[:2]:
+            return total + change @ weight
+        return torch.addmm(total.flatten(0, 1), change.flatten(0, 1), weight).view(total.shape)
 
     def _value(self, place: int, column: int) -> Tensor:
         """The value of one variable that its readers see, ``[context, donor or 1]``."""
