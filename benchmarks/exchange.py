@@ -69,7 +69,8 @@ def main() -> int:
     warnings.simplefilter("ignore", cm.CausalmodWarning)
     scm = network()
     cases = [(k, name) for k in (2, 4) for name in ("pairwise", "gaussian")]
-    return int(any([compare(scm, *case, repeats) for case in cases]))
+    missed = [compare(scm, *case, repeats) for case in cases]
+    return int(any(missed))
 
 
 def compare(scm: cm.StructuralCausalModel, modules: int, name: str, repeats: int) -> bool:
