@@ -58,7 +58,9 @@ def check_model(model: object) -> nn.Module:
     if not isinstance(model, nn.Module):
         given = model.__name__ if isinstance(model, type) else type(model).__name__
         hint = "; make an instance of the class first" if isinstance(model, type) else ""
-        raise InputError(f"model must be a torch.nn.Module; given {given}{hint}")
+        raise InputError(
+            f"model must be a torch.nn.Module, or the path of a .pt2 file; given {given}{hint}"
+        )
     if hasattr(model, "_orig_mod") or isinstance(model, torch.jit.ScriptModule):
         kind = "torch.compile" if hasattr(model, "_orig_mod") else "TorchScript"
         raise InputError(
@@ -165,18 +167,27 @@ def first_run(model: nn.Module, data: Data) -> Any:
         place = user_line(error)
         raise InputError(
             f"{type(model).__name__} does not run on these inputs ({given}): {first}"
-            f"{f' (at {place})' if place else ''}; {_advice(model, data)}"
+            f"{f' (at {place})' if place else ''}; {_advice(model, data, first)}"
         ) from error
 
 
-def _advice(model: nn.Module, data: Data) -> str:
-    """Say what to change: the device, the dtype, or else the shape."""
+def _advice(model: nn.Module, data: Data, said: str) -> str:
+    """Say what to change, by what torch said: the device, the dtype, or else the shape."""
     held = [*model.named_parameters(), *model.named_buffers()]
     parameter = next((p for _, p in held if p.is_floating_point()), None)
     places = {str(value.device): name for name, value in reversed(held)}
     if len(places) > 1:
         shown = ", ".join(f"{name!r} is on {place}" for place, name in places.items())
         return f"the model's parameters are on several devices ({shown}): move them to one"
+    if "index out of range" in said:
+        return (
+            "a number in the data is too large (or negative) for the table that it is looked up "
+            "in, such as an nn.Embedding: check the largest against its number of rows"
+        )
+    if "argument #1 'indices'" in said:
+        return (
+            "the model looks numbers up in a table (nn.Embedding): give whole ones, as by .long()"
+        )
     for label, value in zip(data.labels, data.tensors, strict=True):
         if places and str(value.device) not in places:
             place = next(iter(places))

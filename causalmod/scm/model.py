@@ -30,6 +30,8 @@ from causalmod.scm.sweep.asked import Asked
 from causalmod.scm.units import Units, find_units
 from causalmod.variables import Variable
 
+_SITES_SHOWN = 12  # with more, the text of a model counts them
+
 
 class StructuralCausalModel(GraphedMechanisms):
     """A network, its data, and the interventions made so far. Made by :func:`compile`.
@@ -212,12 +214,15 @@ class StructuralCausalModel(GraphedMechanisms):
         return Observations(values, {**self._aliases, **further})
 
     def _row_numbers(self, rows: int | Sequence[int] | Tensor) -> Tensor:
-        index = torch.as_tensor([rows] if isinstance(rows, int) else rows)
-        kinds = (torch.bool, torch.float32, torch.float64)
+        try:
+            index = torch.as_tensor([rows] if isinstance(rows, int) else rows)
+        except (TypeError, ValueError, RuntimeError):
+            index = torch.empty(0)
         if (
             index.ndim != 1
             or index.numel() == 0
-            or index.dtype in kinds
+            or index.dtype == torch.bool
+            or index.is_floating_point()
             or int(index.min()) < 0
             or int(index.max()) >= self.rows
         ):
@@ -322,7 +327,9 @@ class StructuralCausalModel(GraphedMechanisms):
 
     def __repr__(self) -> str:
         count = len(self._assignments) + len(self._on_edges)
-        made = f", {count} interventions" if count else ""
+        made = f", {count} intervention{'s' * (count > 1)}" if count else ""
         sizes = ", ".join(f"{name}: {site.count}" for name, site in self.sites.items())
+        if len(self.sites) > _SITES_SHOWN:
+            sizes = f"{len(self.sites)} sites, {len(self.variables)} variables"
         note = f"; {self.note}" if self.note else ""
         return f"StructuralCausalModel({self.rows} rows; {sizes}{made}{note})"

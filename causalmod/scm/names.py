@@ -48,7 +48,7 @@ class NamedMechanisms(Mechanisms):
             SelectorError: an unknown site or variable; the nearest name is suggested.
         """
         found: dict[Variable, None] = {}
-        one = isinstance(selectors, (str, Variable))
+        one = isinstance(selectors, (str, Variable)) or not isinstance(selectors, Iterable)
         for each in [selectors] if one else selectors:
             selector = each.name if isinstance(each, Variable) else each
             if isinstance(selector, str) and selector.strip() in self._modules:
@@ -84,7 +84,10 @@ class NamedMechanisms(Mechanisms):
                 f"sites; compile with sites=[..., {name!r}]"
             )
         known = [*self.sites, *self._aliases, *self._modules]
-        raise SelectorError(f"unknown site {name!r} in {selector!r}: {nearest(name, known)}")
+        where = "" if selector.strip() == name else f" in {selector!r}"
+        if "[" in name and not name.endswith("]"):
+            raise SelectorError(f"unknown site {name!r}{where}: the bracket is not closed")
+        raise SelectorError(f"unknown site {name!r}{where}: {nearest(name, known)}")
 
     @property
     def modules(self) -> Modules:
@@ -143,7 +146,11 @@ class NamedMechanisms(Mechanisms):
             >>> cm.compile(net.eval(), torch.eye(2)).receivers("0[1]")
             ['output']
         """
-        senders = self.resolve(selector)
-        found = self.edge_routes.receivers(senders[0].site)
-        reached = arrives(self, senders, found)
-        return [name for name in found if bool(reached[name].any())]
+        by_site: dict[str, list[Variable]] = {}
+        for variable in self.resolve(selector):
+            by_site.setdefault(variable.site, []).append(variable)
+        found: set[str] = set()
+        for site, senders in by_site.items():
+            reached = arrives(self, senders, self.edge_routes.receivers(site))
+            found |= {name for name, at in reached.items() if bool(at.any())}
+        return [name for name in self._nodes if name in found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -79,9 +80,10 @@ class Sweep:
                     f"{key!r} holds {flat.shape[1]} numbers for each intervention, too many for "
                     "the columns of a table; give sweep() a function reduce="
                 )
-            for place in range(flat.shape[1]):
-                label = key if flat.shape[1] == 1 else f"{key}[{place}]"
-                columns[label] = flat[:, place].float().cpu().numpy()
+            places = list(product(*map(range, value.shape[1:])))
+            for column, place in enumerate(places):
+                label = key if len(places) == 1 else f"{key}[{', '.join(map(str, place))}]"
+                columns[label] = flat[:, column].float().cpu().numpy()
         return pd.DataFrame(columns, index=pd.Index(self.names, name="intervention"))
 
     def to_dict(self) -> dict[str, Any]:
