@@ -55,10 +55,10 @@ def read_seed(seed: object) -> int:
         >>> read_seed(3)
         3
     """
-    fits = isinstance(seed, Integral) and not isinstance(seed, bool) and -(2**63) <= seed < 2**64
-    if not fits:
+    number = int(seed) if isinstance(seed, Integral) and not isinstance(seed, bool) else None
+    if number is None or not -(2**63) <= number < 2**64:
         raise InputError(f"seed is a whole number, such as 0; given {seed!r}")
-    return int(cast("Any", seed))
+    return number
 
 
 @dataclass(frozen=True)

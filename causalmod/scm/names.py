@@ -48,8 +48,8 @@ class NamedMechanisms(Mechanisms):
             SelectorError: an unknown site or variable; the nearest name is suggested.
         """
         found: dict[Variable, None] = {}
-        one = isinstance(selectors, (str, Variable)) or not isinstance(selectors, Iterable)
-        for each in [selectors] if one else selectors:
+        several = isinstance(selectors, Iterable) and not isinstance(selectors, str)
+        for each in selectors if several else [selectors]:
             selector = each.name if isinstance(each, Variable) else each
             if isinstance(selector, str) and selector.strip() in self._modules:
                 found.update(dict.fromkeys(self._modules[selector.strip()]))
@@ -134,7 +134,7 @@ class NamedMechanisms(Mechanisms):
         whole = site.name if indices is None else site.name + selector.strip()[len(name) :]
         return site.name, [v.index for v in expand(whole, {site.name: site.count})]
 
-    def receivers(self, selector: str) -> list[str]:
+    def receivers(self, selectors: str | Variable | Iterable[str | Variable]) -> list[str]:
         """Names of the sites and outputs that some variables reach along an edge.
 
         An edge leads through tensors that are no sites, and along the residual stream, but through
@@ -147,7 +147,7 @@ class NamedMechanisms(Mechanisms):
             ['output']
         """
         by_site: dict[str, list[Variable]] = {}
-        for variable in self.resolve(selector):
+        for variable in self.resolve(selectors):
             by_site.setdefault(variable.site, []).append(variable)
         found: set[str] = set()
         for site, senders in by_site.items():

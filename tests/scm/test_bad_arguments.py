@@ -1,4 +1,4 @@
-"""What is no selector, value, seed or function: an error of the package, before or as it is used."""
+"""What is no selector, value, seed or function: an error of the package, as soon as it is seen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def scm() -> Model:
         return cm.compile(net.eval(), torch.randn(20, 4))
 
 
-CASES: list[tuple[Callable[[Model], Any], type[CausalmodError], list[str]]] = [
+CASES: list[tuple[Callable[[Any], Any], type[CausalmodError], list[str]]] = [
     (lambda m: m.do({"5": 0}), SelectorError, ["unknown site '5': known names are"]),
     (lambda m: m.do({"5[1]": 0}), SelectorError, ["unknown site '5' in '5[1]'"]),
     (lambda m: m.do({"1[3": 0}), SelectorError, ["'1[3': the bracket is not closed"]),
@@ -45,16 +45,16 @@ CASES: list[tuple[Callable[[Model], Any], type[CausalmodError], list[str]]] = [
     (lambda m: m.do({"1": lambda: 3}).observe(), InputError, ["[20, 6]: TypeError"]),
     (lambda m: m.do({"1": lambda v: v @ v}).observe(), InputError, ["[20, 6]: RuntimeError"]),
     (lambda m: m.counterfactual({"1": 0}, rows="a"), InputError, ["from 0 to 19", "given 'a'"]),
-    (lambda m: m.counterfactual({"1": 0}, rows=None), InputError, ["given None"]),  # type: ignore[arg-type]
-    (lambda m: m.resolve(3), SelectorError, ["a selector is text", "given 3"]),  # type: ignore[arg-type]
-    (lambda m: m.receivers(None), SelectorError, ["given None"]),  # type: ignore[arg-type]
-    (lambda m: m.variable_graph(3), SelectorError, ["given 3"]),  # type: ignore[arg-type]
+    (lambda m: m.counterfactual({"1": 0}, rows=None), InputError, ["given None"]),
+    (lambda m: m.resolve(3), SelectorError, ["a selector is text", "given 3"]),
+    (lambda m: m.receivers(None), SelectorError, ["given None"]),
+    (lambda m: m.variable_graph(3), SelectorError, ["given 3"]),
     (lambda m: m.variable_graph([]), InputError, ["at least one site"]),
-    (lambda m: m.activity(3), SelectorError, ["given 3"]),  # type: ignore[arg-type]
-    (lambda m: m.activity(seed="a"), InputError, ["whole number", "given 'a'"]),  # type: ignore[arg-type]
-    (lambda m: m.sweep("1", record=3), SelectorError, ["given 3"]),  # type: ignore[arg-type]
-    (lambda m: m.sweep("1", reduce=3), InputError, ["reduce is a function; given 3"]),  # type: ignore[arg-type]
-    (lambda m: m.sweep("1", reduce=lambda a: a), InputError, ["takes two dicts", "TypeError"]),  # type: ignore[arg-type]
+    (lambda m: m.activity(3), SelectorError, ["given 3"]),
+    (lambda m: m.activity(seed="a"), InputError, ["whole number", "given 'a'"]),
+    (lambda m: m.sweep("1", record=3), SelectorError, ["given 3"]),
+    (lambda m: m.sweep("1", reduce=3), InputError, ["reduce is a function; given 3"]),
+    (lambda m: m.sweep("1", reduce=lambda a: a), InputError, ["takes two dicts", "TypeError"]),
     (lambda m: m.sweep("1", reduce=lambda a, _: a["x"]), InputError, ["KeyError: 'x'"]),
 ]
 
@@ -77,7 +77,7 @@ def test_a_seed_is_a_whole_number(seed: Any) -> None:
 
 def test_receivers_of_several_sites_are_those_of_each(scm: Model) -> None:
     assert scm.receivers("0") == ["1"]
-    assert scm.receivers(["0", "1"]) == ["1", "output"]  # type: ignore[arg-type]
+    assert scm.receivers(["0", "1"]) == ["1", "output"]
 
 
 def test_memory_that_gives_out_in_a_function_is_no_fault_of_its_own(scm: Model) -> None:
