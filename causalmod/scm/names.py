@@ -48,7 +48,7 @@ class NamedMechanisms(Mechanisms):
             SelectorError: an unknown site or variable; the nearest name is suggested.
         """
         found: dict[Variable, None] = {}
-        several = isinstance(selectors, Iterable) and not isinstance(selectors, str)
+        several = not isinstance(selectors, (str, Variable)) and isinstance(selectors, Iterable)
         for each in selectors if several else [selectors]:
             selector = each.name if isinstance(each, Variable) else each
             if isinstance(selector, str) and selector.strip() in self._modules:
