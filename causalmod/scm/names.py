@@ -48,8 +48,9 @@ class NamedMechanisms(Mechanisms):
             SelectorError: an unknown site or variable; the nearest name is suggested.
         """
         found: dict[Variable, None] = {}
-        several = not isinstance(selectors, (str, Variable)) and isinstance(selectors, Iterable)
-        for each in selectors if several else [selectors]:
+        if isinstance(selectors, (str, Variable)) or not isinstance(selectors, Iterable):
+            selectors = [selectors]
+        for each in selectors:
             selector = each.name if isinstance(each, Variable) else each
             if isinstance(selector, str) and selector.strip() in self._modules:
                 found.update(dict.fromkeys(self._modules[selector.strip()]))
