@@ -37,6 +37,12 @@ class GraphedMechanisms(NamedMechanisms):
 
         Raises:
             InputError: the model is too large; see :attr:`site_graph` and :meth:`variable_graph`.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(1, 2).eval(), torch.ones(4, 1))
+            >>> sorted(scm.graph.edges)
+            [('U', 'input[0]'), ('input[0]', 'output[0]'), ('input[0]', 'output[1]')]
         """
         self._check_size(self.site_pairs)
         return self._draw(self.sites, self.edges)
@@ -53,6 +59,13 @@ class GraphedMechanisms(NamedMechanisms):
         Raises:
             SelectorError: an unknown site.
             InputError: there are no sites, or they have too many variables.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> parts = torch.nn.Linear(1, 9), torch.nn.Tanh(), torch.nn.Linear(9, 1)
+            >>> scm = cm.compile(torch.nn.Sequential(*parts).eval(), torch.ones(4, 1))
+            >>> sorted(scm.variable_graph(["input", "output"]).edges)
+            [('U', 'input[0]'), ('input[0]', 'output[0]')]
         """
         chosen = set(self._asked(sites))
         if not chosen:
@@ -75,6 +88,13 @@ class GraphedMechanisms(NamedMechanisms):
         Nodes are the sites, the outputs that are none, and ``U``; they carry ``shape``,
         ``variables``, ``grain`` and ``op``. An edge says that a change may pass through no other
         site. Sites of which all variables are set by :meth:`do` have no arrows into them.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> net = torch.nn.Sequential(torch.nn.Linear(1, 9), torch.nn.Tanh())
+            >>> scm = cm.compile(net.eval(), torch.ones(4, 1))
+            >>> list(scm.site_graph.edges)
+            [('U', 'input'), ('input', '0'), ('0', 'output')]
         """
         import networkx as nx
 
@@ -93,7 +113,14 @@ class GraphedMechanisms(NamedMechanisms):
 
     @cached_property
     def site_pairs(self) -> frozenset[tuple[str, str]]:
-        """Pairs of sites (or outputs) that a way through no other site joins."""
+        """Pairs of sites (or outputs) that a way through no other site joins.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(1, 9).eval(), torch.ones(4, 1))
+            >>> scm.site_pairs
+            frozenset({('input', 'output')})
+        """
         return frozenset(compiler.site_edges(self._program, self._nodes))
 
     def activity(

@@ -73,6 +73,13 @@ class StructuralCausalModel(GraphedMechanisms):
             dict: site name → tensor ``[rows, *site]`` in the network's dtype, yours to change; the
             outputs are always among them. With nothing intervened, outputs are bit-identical to
             the network's own.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> net = torch.nn.Linear(2, 3).eval()
+            >>> found = cm.compile(net, torch.eye(2)).observe()
+            >>> torch.equal(found["output"], net(torch.eye(2)))
+            True
         """
         self.record(self._nodes.values())
         values = {
@@ -132,6 +139,12 @@ class StructuralCausalModel(GraphedMechanisms):
         Raises:
             SelectorError: an unknown name.
             InputError: ``rows`` is empty, or not made of row numbers; or as for :meth:`do`.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.tensor([[-1.0], [2.0], [3.0]]))
+            >>> scm.counterfactual({"input": lambda x: 2 * x}, rows=[0, 2])["output"].tolist()
+            [[0.0], [6.0]]
         """
         index = self._row_numbers(rows)
         changes: dict[str, list[Assignment]] = {}
@@ -236,18 +249,39 @@ class StructuralCausalModel(GraphedMechanisms):
 
     @cached_property
     def units(self) -> Units:
-        """The live units that a partition splits, and the inert ones with the reason."""
+        """The live units that a partition splits, and the inert ones with the reason.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.tensor([[-1.0, 2.0], [-3.0, 4.0]]))
+            >>> scm.units.names, scm.units.inert
+            (('output[1]',), {'output[0]': 'constant on the data'})
+        """
         return find_units(self)
 
     # --- other models of the same shape ---------------------------------------------------------
 
     @property
     def parameters(self) -> dict[str, Tensor]:
-        """Graph node → parameter or buffer, as the model uses them."""
+        """Graph node → parameter or buffer, as the model uses them.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(2, 3).eval(), torch.eye(2))
+            >>> {name: list(value.shape) for name, value in scm.parameters.items()}
+            {'p_weight': [3, 2], 'p_bias': [3]}
+        """
         return {name: self._program.constants[name] for name in self._program.trace.parameters}
 
     def with_parameters(self, changed: Mapping[str, Tensor]) -> StructuralCausalModel:
-        """Return the same network with some parameters replaced (by graph node)."""
+        """Return the same network with some parameters replaced (by graph node).
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(2, 1, bias=False).eval(), torch.eye(2))
+            >>> scm.with_parameters({"p_weight": torch.ones(1, 2)}).observe()["output"].tolist()
+            [[1.0], [1.0]]
+        """
         return self._with(program=self._program.with_constants(changed))
 
     def with_rows(self, rows: Tensor) -> StructuralCausalModel:
@@ -255,6 +289,12 @@ class StructuralCausalModel(GraphedMechanisms):
 
         Raises:
             InputError: an intervention has been made.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(5, 1).eval(), torch.eye(5))
+            >>> scm.with_rows(torch.tensor([0, 3, 4])).rows
+            3
         """
         if self._assignments or self._on_edges:
             raise InputError("with_rows() works on the unmutilated model: call it before do()")
@@ -322,6 +362,13 @@ class StructuralCausalModel(GraphedMechanisms):
             InputError: an intervention is a function, which no file can hold.
             CompileError: the network calls an operator that a file may not call.
             OutputError: the file cannot be written there.
+
+        Example:
+            >>> import tempfile, torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(2, 1).eval(), torch.eye(2))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     cm.load(scm.do({"output": 1.0}).save(f"{folder}/model.scm"))
+            StructuralCausalModel(2 rows; input: 2, output: 1, 1 intervention)
         """
         return save_model(self, path)
 

@@ -24,6 +24,12 @@ class Chunk:
     Attributes:
         names: how each intervention is written.
         values: recorded site → ``[intervention, rows, *site]``.
+
+    Example:
+        >>> import torch, causalmod as cm
+        >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.eye(2))
+        >>> next(scm.stream("input")).names
+        ('input[0]', 'input[1]')
     """
 
     names: tuple[str, ...]
@@ -41,6 +47,15 @@ class Sweep:
         reduced: was a reduction applied?
         complete: False when the sweep was interrupted; then only what was done is here.
         provenance: seed, digests, versions and duration.
+
+    Example:
+        >>> import torch, causalmod as cm
+        >>> scm = cm.compile(torch.nn.Linear(2, 1, bias=False).eval(), torch.eye(2))
+        >>> found = scm.sweep("input", 0.0)
+        >>> found
+        Sweep(2 interventions; output: [2, 2, 1])
+        >>> found["input[0]"]["output"].shape
+        torch.Size([2, 1])
     """
 
     names: tuple[str, ...]
@@ -69,6 +84,16 @@ class Sweep:
 
         Raises:
             SelectorError: the sweep was not reduced to a few numbers each.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.eye(2))
+            >>> moved = lambda after, before: (after["output"] - before["output"]).abs().sum((1, 2))
+            >>> scm.sweep("input", 3.0, reduce=moved).to_frame()
+                          value
+            intervention
+            input[0]        5.0
+            input[1]        5.0
         """
         import pandas as pd
 
@@ -87,7 +112,14 @@ class Sweep:
         return pd.DataFrame(columns, index=pd.Index(self.names, name="intervention"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data."""
+        """Return everything as plain data.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.eye(2))
+            >>> scm.sweep("input[0]", 3.0).to_dict()["values"]
+            {'output': [[[3.0, 0.0], [3.0, 1.0]]]}
+        """
         return {
             "names": list(self.names),
             "values": {key: value.tolist() for key, value in self.values.items()},
