@@ -119,7 +119,8 @@ class Site:
 
         Example:
             >>> import torch
-            >>> site, values = Site("h", (), (3, 4), (1,), "add", "h"), torch.arange(24).view(2, 3, 4)
+            >>> site = Site("h", (), (3, 4), (1,), "add", "h")
+            >>> values = torch.arange(24).view(2, 3, 4)
             >>> torch.equal(site.paste(site.cut(values)), values)
             True
         """
