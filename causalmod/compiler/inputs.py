@@ -159,9 +159,10 @@ def first_run(model: nn.Module, data: Data) -> Any:
             )
         return plain_result(result)
     except Exception as error:  # whatever the user's own forward may raise
+        names = [*data.labels[: len(data.args)], *(f"{name}=" for name in data.kwargs)]
         given = ", ".join(
-            f"{label} {tuple(value.shape)} {value.dtype}"
-            for label, value in zip(data.labels, data.tensors, strict=True)
+            f"{name} {tuple(value.shape)} {value.dtype}"
+            for name, value in zip(names, data.tensors, strict=True)
         )
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         place = user_line(error)
@@ -181,8 +182,9 @@ def _advice(model: nn.Module, data: Data, said: str) -> str:
         return f"the model's parameters are on several devices ({shown}): move them to one"
     if "index out of range" in said:
         return (
-            "a number in the data is too large (or negative) for the table that it is looked up "
-            "in, such as an nn.Embedding: check the largest against its number of rows"
+            "a number is too large (or negative) for the table that it is looked up in, such as an "
+            "nn.Embedding: check the largest number in the data, and that its rows are no longer "
+            "than the model has positions"
         )
     if "argument #1 'indices'" in said:
         return (
@@ -194,7 +196,7 @@ def _advice(model: nn.Module, data: Data, said: str) -> str:
             return f"{label} is on device {value.device}, the model on {place}: move one of them"
         if parameter is None:
             break
-        if value.dtype != parameter.dtype:
+        if value.dtype != parameter.dtype and "type" in said:  # dtype, scalar type, ...
             return (
                 f"{label} has dtype {value.dtype}, the model's parameters {parameter.dtype}: "
                 f"convert the data with .to({parameter.dtype}), if the model does not want it so"
