@@ -174,7 +174,7 @@ def _ready(
                 f"estimator={choice.name!r} compares pairs of values, and exchange is what is sent "
                 "within each context: use 'pairwise', 'gaussian' or 'exact'"
             )
-        return Receivers(scm, labels, rows, kind, resolution, memory)
+        return Receivers(scm, labels, rows, kind, resolution, memory=memory)
 
     made = receivers()
     questions = [from_all(labels, module) for module in range(int(labels.max()) + 1)]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
-from causalmod.exchange.blocks import at_rows
+from causalmod.exchange.blocks import at_rows, spread_of
 from causalmod.exchange.choice import distinct_rows
 from causalmod.exchange.coordinates import Coordinates
 from causalmod.exchange.groups import check_finite
 from causalmod.exchange.hybrid import CONTEXT, RESPOND, HybridRuns, Sample
-from causalmod.information import Bounds, Estimator, Observed
+from causalmod.information import Bounds, Estimator
 from causalmod.information.estimators.exact import value_codes, value_size
 from causalmod.scm import StructuralCausalModel, Units
 
@@ -82,6 +83,7 @@ class Receivers:
         rows: Tensor,
         kind: type[Estimator],
         resolution: float,
+        *,
         memory: int,
         units: Units | None = None,
     ) -> None:
@@ -91,6 +93,10 @@ class Receivers:
         self._coordinates = Coordinates(scm, self._units)
         self._observed = self._coordinates.observed()
         self._distinct: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
+
+    @cached_property
+    def _spread(self) -> Tensor:
+        return spread_of(self._observed)
 
     def draws_that_fit(self) -> int:
         """Donors for one context that the memory has room for."""
@@ -102,45 +108,52 @@ class Receivers:
         Raises:
             EstimatorError: a response overflows, or the estimator is not for such signals.
         """
-        estimator = self.estimator(question, rows)
-        keep = question.members[self._coordinates.unit_of]
-        contexts, draws = sample.shape
-        held = draws * len(keep) * 4 * (4 + len(sample.donors)) + draws * int(keep.sum()) * 32
-        step = max(1, min(self._memory, _RUN_BYTES) // held)
+        estimator = self._fitted(rows)
+        runs = HybridRuns(self._scm, sample, memory=self._memory, units=self._units)
+        names = self._names(question)
         parts: list[Bounds] = []
-        for start in range(0, contexts, step):
-            some = sample.some(slice(start, start + step))
-            responses = self.responses(question, some)
+        for answers, which in runs.answers(question.states, question.members):
+            responses = check_finite(answers, "a module", names)
+            some = estimator.some(which)
             if sample.weights is None:
-                parts.append(estimator.unbiased(responses))
+                parts.append(some.unbiased(responses))
             else:
-                parts.append(estimator.response(responses, sample.weights))
+                parts.append(some.response(responses, sample.weights))
         return Bounds.joined(parts)
-
-    def observed(self, question: Question) -> Observed:
-        """The receiver on the data."""
-        keep = question.members[self._coordinates.unit_of]
-        return Observed(self._observed.values[:, keep], self._observed.scale[keep])
 
     def estimator(self, question: Question, rows: Tensor | None = None) -> Estimator:
         """The estimator fitted on the receiver, at the scales of some rows (of all)."""
-        observed = self.observed(question)
-        observed = observed if rows is None else at_rows(observed, rows)
-        return self._kind.fit(None, observed, self._resolution)
+        return self._fitted(rows).some(question.members[self._coordinates.unit_of])
 
     def responses(self, question: Question, sample: Sample) -> Tensor:
-        """``[context, donor, coordinate]`` of the receiver, in one batch of runs.
+        """Double ``[context, donor, coordinate]`` of the receiver, whether or not a donor moves it.
 
         Raises:
             EstimatorError: a response overflows.
         """
-        runs = HybridRuns(self._scm, sample, memory=self._memory, units=self._units)
-        parts = [
-            response[0][:, :, question.members[self._units.at(site)]].flatten(2)
-            for site, response in zip(runs.filled, runs.run(question.states[None]), strict=True)
-        ]
-        members = [n for n, m in zip(self._units.names, question.members, strict=True) if m]
-        return check_finite(torch.cat(parts, dim=-1), "a module", members).double()
+        contexts, draws = sample.shape
+        wide = len(self._coordinates.unit_of) * (4 + len(sample.donors))
+        step = max(1, min(self._memory, _RUN_BYTES) // (draws * wide * 4))
+        parts: list[Tensor] = []
+        for start in range(0, contexts, step):
+            some = sample.some(slice(start, start + step))
+            runs = HybridRuns(self._scm, some, memory=self._memory, units=self._units)
+            each = zip(runs.filled, runs.run(question.states[None]), strict=True)
+            own = [a[0][:, :, question.members[self._units.at(s)]].flatten(2) for s, a in each]
+            parts.append(torch.cat(own, dim=-1).double())
+        return check_finite(torch.cat(parts), "a module", self._names(question))
+
+    def observed(self, question: Question) -> Tensor:
+        """``[row, coordinate]`` of the receiver on the data."""
+        keep = question.members[self._coordinates.unit_of]
+        return self._observed.values[self._rows][:, keep].double()
+
+    def _fitted(self, rows: Tensor | None) -> Estimator:
+        observed = self._observed if rows is None else at_rows(self._observed, rows, self._spread)
+        return self._kind.fit(None, observed, self._resolution)
+
+    def _names(self, question: Question) -> list[str]:
+        return [n for n, m in zip(self._units.names, question.members, strict=True) if m]
 
     def noise(self, question: Question, contexts: Tensor) -> float:
         """What is read where each donor is the context itself: 0, but for numerical noise."""
