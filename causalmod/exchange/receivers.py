@@ -143,6 +143,10 @@ class Receivers:
             parts.append(torch.cat(own, dim=-1).double())
         return check_finite(torch.cat(parts), "a module", self._names(question))
 
+    def width(self, question: Question) -> int:
+        """Number of coordinates of the receiver."""
+        return int(question.members[self._coordinates.unit_of].sum())
+
     def observed(self, question: Question) -> Tensor:
         """``[row, coordinate]`` of the receiver on the data."""
         keep = question.members[self._coordinates.unit_of]
