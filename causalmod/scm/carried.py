@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from causalmod.scm.mechanisms import Mechanisms
 
 ENOUGH = 0.9
-_CONTEXTS, _DONORS = 64, 4
+_CONTEXTS, _DONORS = 32, 16
 _TRIED = 48  # tensors past the variables that are tried, in a large network
 _GAIN = 0.01
 _SHOWN = 3
@@ -69,7 +69,9 @@ def find_carried(scm: Mechanisms, seed: int = 0) -> Carried:
     """
     generator = torch.Generator().manual_seed(seed)
     contexts = torch.randperm(scm.rows, generator=generator)[:_CONTEXTS]
-    donors = torch.randint(scm.rows, (len(contexts), _DONORS), generator=generator)
+    donors = torch.randperm(scm.rows, generator=generator)[:_DONORS]
+    # all contexts have the same donors: where the donor alone decides, no context differs
+    donors = donors.expand(len(contexts), -1)
     ends = {scm.node_of(name) for name in scm.outputs}
     start = {scm.node_of(name) for name in scm.inputs}
     chosen = {scm.node_of(name): name for name in scm.sites}
@@ -136,8 +138,12 @@ def _share(scm: Mechanisms, held: set[str], sample: tuple[Tensor, Tensor]) -> fl
     shares: list[float] = []
     for name, node in goals.items():
         blocks = scm.site(name).split(values[node]).double().flatten(1).unflatten(0, donors.shape)
+        means = blocks.mean(1)
         within = blocks.var(1).mean(0)
-        between = (blocks.mean(1).var(0) - within / donors.shape[1]).clamp_min(0)
+        apart = blocks - means[:, None] - blocks.mean(0) + blocks.mean((0, 1))
+        spare = (donors.shape[0] - 1) * (donors.shape[1] - 1)
+        noise = apart.square().sum((0, 1)) / spare / donors.shape[1]  # of a mean over donors
+        between = (means.var(0) - noise).clamp_min(0)
         total = float((within + between).sum())
         if total > 0:
             shares.append(float(within.sum()) / total)
