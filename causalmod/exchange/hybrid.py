@@ -175,7 +175,8 @@ class HybridRuns:
         )
         step = max(1, min(self._memory, _PIECE_BYTES) // held)
         for start in range(0, contexts, step):
-            some = HybridRuns(self.scm, self.sample.some(slice(start, start + step)), self._dtype)
+            part = self.sample.some(slice(start, start + step))
+            some = HybridRuns(self.scm, part, self._dtype, units=self.units)
             parts = [
                 response[0][:, :, members[self.units.at(site)]].flatten(2)
                 for site, response in zip(some.filled, some.run(states[None]), strict=True)

@@ -65,14 +65,14 @@ class Reading:
         if self.literal and self.gap is not None:
             ends = ("bits", "low", "high")
             fields |= {e: fields[e] + self.gap for e in ends if fields[e] is not None}
-        note = settings.get("note", "")
+        fields = settings | fields
         if self.new:
-            note = (
+            fields["note"] = (
                 f"{self.new:.1%} of the interventions bring about outcomes that the data never "
                 "show, so the reading with reference='observational' is infinite; "
                 "reference='do' is finite"
             )
-        return Estimate(**(settings | fields | {"note": note}))
+        return Estimate(**fields)
 
     def _capped(self, fields: dict[str, Any], cap: Bounds) -> dict[str, Any]:
         most = over_contexts(cap, self.donors, saturated=False)
