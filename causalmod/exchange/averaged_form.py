@@ -17,7 +17,7 @@ from causalmod.exchange.hybrid import CONTEXT, RESPOND, Sample, draw_sample
 from causalmod.exchange.readings import Reading
 from causalmod.exchange.receivers import Question, Receivers, from_all, from_one, to_all
 from causalmod.exchange.task import counted
-from causalmod.information import Bounds
+from causalmod.information import Bounds, Estimator
 from causalmod.information.channel import averaged_over_all, averaged_over_sets
 from causalmod.information.intervals import is_saturated
 
@@ -178,12 +178,7 @@ class AveragedForm:
             wholes.append(whole)
             if estimator.moves(torch.stack([mixed, fixed], dim=-2)):
                 moves = True
-                for number in range(_PERMUTATIONS):
-                    swap = torch.rand(mixed.shape[:2], generator=generator)[..., None] < 0.5
-                    # each context hands its two responses to either set: no channel looks so
-                    first, second = torch.where(swap, fixed, mixed), torch.where(swap, mixed, fixed)
-                    found = averaged_over_sets(estimator, first, second)[0].bits
-                    permuted[number] += float(found.sum()) / sets
+                permuted += _by_chance(estimator, mixed, fixed, generator) / sets
         return _Found(Bounds.joined(bounds), Bounds.joined(wholes), permuted if moves else None)
 
     def _pieces(self, question: Question, sets: int, draws: int) -> Iterator[slice]:
@@ -212,3 +207,20 @@ class AveragedForm:
             estimator = self.receivers.estimator(question, rows)
             parts.append(averaged_over_sets(estimator, mixed, fixed)[0])
         return means(parts)
+
+
+def _by_chance(
+    estimator: Estimator, mixed: Tensor, fixed: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Bits ``[permutation]``, summed over sets, with the responses of a pair of sets mixed.
+
+    Each context hands its two responses to either set: what no channel would look like.
+    """
+    at_once = max(1, _HELD // (mixed.numel() * 32))
+    found: list[Tensor] = []
+    for start in range(0, _PERMUTATIONS, at_once):
+        count = min(at_once, _PERMUTATIONS - start)
+        swap = torch.rand(count, *mixed.shape[:2], generator=generator)[..., None] < 0.5
+        first, second = torch.where(swap, fixed, mixed), torch.where(swap, mixed, fixed)
+        found.append(averaged_over_sets(estimator, first, second)[0].bits.double().sum(1))
+    return torch.cat(found)

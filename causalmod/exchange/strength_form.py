@@ -14,7 +14,7 @@ from causalmod.exchange.blocks import draw_blocks, means
 from causalmod.exchange.conditional_form import Effort
 from causalmod.exchange.divergence import divergence
 from causalmod.exchange.groups import Group, Setting
-from causalmod.exchange.laws import drawn, enumerated
+from causalmod.exchange.laws import enumerated
 from causalmod.exchange.readings import Reading
 from causalmod.exchange.task import counted, distinct
 from causalmod.information import ESTIMATORS, Bounds
@@ -26,6 +26,7 @@ from causalmod.variables import Variable
 _DRAWS = 256
 _RUN_BYTES = 2**26
 _PER_COMBINATION = 512  # bytes
+_ENTRIES = 4096  # combinations of independent values that are drawn from, at least
 
 
 class StrengthForm:
@@ -59,6 +60,7 @@ class StrengthForm:
     ) -> None:
         self._scm, self._units, self._labels = scm, units, labels
         self._effort, self._exact, self._memory = effort, exact, memory
+        self._tables: dict[bytes, dict[str, Tensor]] = {}  # kept: blocks of rows come back
         if not exact:
             wide = [s for s in units.sites if scm.sites[s].width > 1]
             if wide:
@@ -172,9 +174,9 @@ class StrengthForm:
             seen = self._scm.blocks(name)[:, places, 0].double()
             cut = Bins(BINS)
             codes = pair_codes(got, seen[rows], (cut, cut), reference=(seen, seen))
-            agree = (codes.left == codes.right).unflatten(0, picks.shape).sum(1)
+            agree = (codes.left == codes.right).unflatten(1, picks.shape).sum(2)
             # drawn values miss each context's own one, which may be fed in as well: one more draw
-            bits -= ((agree + 1) / (picks.shape[1] + 1)).double().log2().sum(-1)
+            bits -= ((agree + 1) / (picks.shape[1] + 1)).double().log2().sum(0)
         return bits.clamp_min(0)
 
     def _holding(
@@ -202,8 +204,17 @@ class StrengthForm:
 
     def _fed(self, rows: Tensor) -> dict[str, Tensor]:
         """Site → values ``[entry, variable, coordinate]``, each variable in an order of its own."""
-        values = {name: self._scm.blocks(name)[rows] for name in self._units.sites}
-        return drawn(values, "product", self._effort.seed + 2).values
+        key = rows.numpy().tobytes()
+        if key not in self._tables:
+            generator = torch.Generator().manual_seed(self._effort.seed + 2)
+            size = len(rows) * -(-_ENTRIES // len(rows))  # marginals are kept exactly
+            self._tables[key] = {}
+            for name in self._units.sites:
+                values = self._scm.blocks(name)[rows]
+                shuffle = torch.rand(size, values.shape[1], generator=generator).argsort(0)
+                picked = (shuffle % len(rows))[..., None].expand(-1, -1, values.shape[2])
+                self._tables[key][name] = values.gather(0, picked)
+        return self._tables[key]
 
     # --- exact: unit by unit, all combinations ----------------------------------------------------
 
