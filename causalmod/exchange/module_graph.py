@@ -43,7 +43,7 @@ def module_graph(scm: StructuralCausalModel, partition: Partition, **settings: A
         >>> case = cm.zoo.broadcast(receivers=4, modules=2)
         >>> graph = module_graph(case.compile(), case.partition)
         >>> [(s, r, round(bits, 3)) for s, r, bits in graph.edges(data="bits")]
-        [('sender', 'receivers 1', 1.0), ('sender', 'receivers 2', 1.0)]
+        [('sender', 'receiver 0', 1.0), ('sender', 'receiver 1', 1.0)]
     """
     return graph_of(exchange(scm, partition, **settings))
 

@@ -41,13 +41,13 @@ def plot_modules(exchange: Exchange) -> Figure:
     graph = exchange.to_networkx()
     names = list(graph.nodes)
     side = min(PAGE, max(COLUMN, 1.9 + 0.3 * len(names)))
-    figure = new_figure(side, side)
+    figure = new_figure(side, 0.75 * side)
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_aspect("equal")
     turns = {name: pi - 2 * pi * place / len(names) for place, name in enumerate(names)}
     at = {name: (cos(turn), sin(turn)) for name, turn in turns.items()}
-    largest = max(size for _, size in graph.nodes(data="size"))
+    largest = max(len(members) for members in exchange.partition.modules.values())
     edges = [(s, r, *_strength(data)) for s, r, data in graph.edges(data=True)]
     most = max((bits for _, _, bits, _ in edges), default=0.0)
     for sender, receiver, bits, direct in edges:
@@ -69,10 +69,11 @@ def plot_modules(exchange: Exchange) -> Figure:
         )
         x, y = at[name]
         axes.text(
-            1.27 * x, 1.27 * y, f"{drawable(name, 14)}\nreceives {number(node['into'])}",
-            fontsize=TEXT, color=INK, ha="center", va="center", parse_math=False, zorder=6,
+            1.2 * x, 1.27 * y, f"{drawable(name, 14)}\nreceives {number(node['into'])}",
+            ha="left" if x > 0.4 else "right" if x < -0.4 else "center", va="center",
+            fontsize=TEXT, color=INK, parse_math=False, zorder=6,
         )  # fmt: skip
-    axes.set_xlim(-1.6, 1.6)
+    axes.set_xlim(-2.2, 2.2)
     axes.set_ylim(-1.6, 1.6)
     kind = f"{exchange.form}; bits; dashed: through other modules only"
     figure.supxlabel(kind, fontsize=SMALL, color=MUTED)
@@ -86,7 +87,7 @@ def describe_modules(exchange: Exchange) -> str:
         f"{drawable(sender)} sends {drawable(receiver)} {number(_strength(data)[0])} bits"
         for sender, receiver, data in graph.edges(data=True)
     ]
-    into = ", ".join(f"{drawable(n)} {number(bits)}" for n, bits in graph.nodes(data="into"))
+    into = ", ".join(f"{drawable(n)} {number(each.bits)}" for n, each in exchange.into.items())
     more = f", and {len(edges) - 12} further arrows" if len(edges) > 12 else ""
     arrows = "; ".join(edges[:12]) if edges else "no arrows"
     return f"Graph of {len(graph)} modules: {arrows}{more}. Received in all: {into}."
