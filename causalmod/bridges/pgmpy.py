@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 CELLS = 2**22
+MOST_BINS = 10_000
 _SAME = 1e-6
 
 
@@ -55,8 +56,9 @@ def to_pgmpy(scm: StructuralCausalModel, bins: int | None = None, *, cells: int 
     """
     import networkx as nx
 
-    if bins is not None and (isinstance(bins, bool) or not isinstance(bins, int) or bins < 2):
-        raise InputError(f"bins is a whole number from 2 on, or None; given {bins!r}")
+    whole = isinstance(bins, int) and not isinstance(bins, bool)
+    if bins is not None and not (whole and 2 <= bins <= MOST_BINS):
+        raise InputError(f"bins is a whole number from 2 to {MOST_BINS}, or None; given {bins!r}")
     scalars(scm)
     models, factors = load("pgmpy.models"), load("pgmpy.factors.discrete")
     frame = to_frame(scm)

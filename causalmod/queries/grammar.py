@@ -154,7 +154,7 @@ def _syntax(text: str, error: UnexpectedInput) -> QueryError:
         message = "an index is written [3], [0:4] or [0, 2]"
     elif here == "`":
         message = "this backtick has no partner, or there is nothing between the two"
-    elif "$END" in expected:
+    elif expected & {"$END", "<END-OF-FILE>"}:
         message = "the query ends before this"
     else:
         message = _expected(expected)

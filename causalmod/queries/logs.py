@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from causalmod.errors import InputError, nearest
-from causalmod.queries.events import Bin, Equal, Event, Interval, NotEqual, OneOf
+from causalmod.queries.events import MOST_BINS, Bin, Equal, Event, Interval, NotEqual, OneOf
 from causalmod.queries.tables import CELLS, Counts
 from causalmod.variables import parse
 
@@ -221,8 +221,8 @@ def _cut(
                 "columns into bins with equally many rows"
             )
         return level, None
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 2:
-        raise InputError(f"bins is a whole number from 2 on; given {bins!r}")
+    if isinstance(bins, bool) or not isinstance(bins, int) or not 2 <= bins <= MOST_BINS:
+        raise InputError(f"bins is a whole number from 2 to {MOST_BINS}; given {bins!r}")
     if len(distinct) <= bins:
         return level, None
     inner = np.quantile(values, np.arange(1, bins) / bins)
