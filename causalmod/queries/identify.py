@@ -45,9 +45,11 @@ class Identification:
             ``"front-door"``, ``"ID"`` or ``"IDC"``.
         through: the adjustment set, or the mediators of the front door.
         hedge: what shows that the answer is not determined.
-        verified: did the estimand equal the truth on random models of the graph, enumerated?
+        verified: did the estimand equal the truth on random models of the graph, enumerated (or,
+            beyond 14 variables, in closed form)?
         models: on how many.
-        reason: why it was not verified, where it was not.
+        reason: what kind of models these are, where tables of all variables are too large: linear
+            and Gaussian ones; or why it was not verified.
         diagram: the causal diagram over observed variables.
         provenance: seed, versions, digests, duration.
     """
@@ -130,7 +132,8 @@ class Identification:
     def __str__(self) -> str:
         if not self.identifiable:
             return f"{self.query} is not identifiable from {self._logged()}: {self.hedge}"
-        checked = f"verified on {self.models} models" if self.verified else self.reason
+        checked = f"verified on {self.models} models" if self.verified else "not verified"
+        checked += f", {self.reason}" if self.reason else ""
         return f"{self.formula}  by {self.route} ({checked})"
 
     def __repr__(self) -> str:
@@ -212,9 +215,9 @@ def identify(
     watch = Stopwatch()
     asked = as_query(query)
     tried = _identify(model, asked, observed, level, seed, watch)
-    if not tried.verified and level == "auto" and isinstance(model, StructuralCausalModel):
+    if tried.reason and level == "auto" and isinstance(model, StructuralCausalModel):
         coarse = _identify(model, asked, observed, "group", seed, watch)
-        return coarse if coarse.verified else tried
+        return coarse if coarse.verified and not coarse.reason else tried
     return tried
 
 
