@@ -121,12 +121,14 @@ class Asked:
         roles: role → variables of the diagram, in the order in which they were named.
         members: variable of the diagram → columns of logged data.
         terms: selector, as it was named → its variables in the diagram.
+        whole: the graph with all latent variables.
     """
 
     diagram: CausalDiagram
     roles: Mapping[str, tuple[str, ...]]
     members: Mapping[str, tuple[str, ...]]
     terms: Mapping[str, tuple[str, ...]]
+    whole: nx.DiGraph
 
 
 def read(
@@ -151,9 +153,9 @@ def read(
     named = {role: _names(role, selectors) for role, selectors in roles.items()}
     seen = None if observed is None else _names("observed", observed)
     if isinstance(model, StructuralCausalModel):
-        diagram, terms, members = _of_model(model, named, seen, level)
+        diagram, terms, members, whole = _of_model(model, named, seen, level)
     else:
-        diagram, terms, members = _of_graph(model, named, seen)
+        diagram, terms, members, whole = _of_graph(model, named, seen)
     found: dict[str, tuple[str, ...]] = {}
     owner: dict[str, str] = {}
     for role, selectors in named.items():
@@ -169,7 +171,7 @@ def read(
                     f"{node!r} is {owner[node]} and {role}; each variable has one role"
                 )
         found[role] = nodes
-    return Asked(diagram, found, members, terms)
+    return Asked(diagram, found, members, terms, whole)
 
 
 def _names(role: str, selectors: Iterable[str] | str) -> list[str]:
@@ -180,7 +182,8 @@ def _names(role: str, selectors: Iterable[str] | str) -> list[str]:
     return list(dict.fromkeys(each.strip() for each in listed))
 
 
-_Read = tuple[CausalDiagram, dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]
+_Named = dict[str, tuple[str, ...]]
+_Read = tuple[CausalDiagram, _Named, _Named, "nx.DiGraph"]
 
 
 def _of_model(
@@ -196,7 +199,7 @@ def _of_model(
     )
     terms = {each: tuple(groups.groups_of(resolved[each])) for each in selectors}
     members = {name: tuple(map(str, found)) for name, found in groups.members.items()}
-    return diagram_of(groups, logged), terms, members
+    return diagram_of(groups, logged), terms, members, groups.graph
 
 
 def _of_graph(
@@ -215,7 +218,8 @@ def _of_graph(
                 raise SelectorError(f"unknown variable {each!r}: {nearest(each, known)}")
     diagram = CausalDiagram.from_graph(whole, seen)
     names = dict.fromkeys(each for group in named.values() for each in group)
-    return diagram, {each: (each,) for each in names}, {node: (node,) for node in diagram.nodes}
+    members = {node: (node,) for node in diagram.nodes}
+    return diagram, {each: (each,) for each in names}, members, whole
 
 
 def _leaves(scm: StructuralCausalModel) -> list[tuple[str, tuple[Variable, ...]]]:

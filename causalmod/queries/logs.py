@@ -186,23 +186,30 @@ def _frame(logs: Logs, columns: list[str]) -> pd.DataFrame:
 
 
 def _column(logs: Logs, name: str) -> Any:
+    """Return a variable: logged under its own name, or as a column of its site."""
     if name in logs:
-        found = logs[name]
-        if not isinstance(found, torch.Tensor) or found.ndim == 1:
-            return found.cpu().numpy() if isinstance(found, torch.Tensor) else found.to_numpy()
+        found = _array(logs[name])
+        if found.ndim == 1:
+            return found
     site, places = parse(name)
     if site in logs:
-        found = logs[site]
+        found = _array(logs[site])
         place = places[0] if places else 0
-        if isinstance(found, torch.Tensor) and found.ndim == 2 and isinstance(place, int):
-            return found[:, place].cpu().numpy()
-        if not isinstance(found, torch.Tensor) and name == f"{site}[0]":
-            return found.to_numpy()
+        if found.ndim == 1 and place == 0:
+            return found
+        if found.ndim == 2 and isinstance(place, int) and place < found.shape[1]:
+            return found[:, place]
         raise InputError(
-            f"site {site!r} is logged with shape {list(getattr(found, 'shape', ()))}; expected "
-            "[rows, variable], with one number for each variable"
+            f"site {site!r} is logged with shape {list(found.shape)}, where {name!r} is asked for; "
+            "expected [rows, variable], with one number for each variable"
         )
     raise InputError(f"the logs have no column {name!r}: {nearest(name, map(str, logs))}")
+
+
+def _array(values: Any) -> Array:
+    import numpy as np
+
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
 
 
 def _cut(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import networkx as nx
@@ -14,8 +15,6 @@ from torch import Tensor, nn
 import causalmod as cm
 from causalmod.errors import InputError, PartitionError, QueryError, SelectorError
 from causalmod.queries import CausalDiagram
-from causalmod.queries.enumeration import VARIABLES, check
-from causalmod.queries.estimand import Conditional
 from causalmod.queries.levels import diagram_of, grouped
 
 
@@ -170,17 +169,34 @@ def test_events_values_and_effects(bottleneck: cm.StructuralCausalModel) -> None
         )
 
 
-def test_information_from_logs() -> None:
-    case = cm.zoo.xor()
-    scm = case.compile()
-    found = cm.identify(scm, "I(a[0] ; output[0] | do(a[0]))")
-    assert found(scm.observe()).value == pytest.approx(0, abs=1e-12)
-    seen = cm.identify(scm, "I(a[0], b[0] ; output[0])")
-    assert seen(scm.observe()).value == pytest.approx(1, abs=1e-12)  # two bits decide one
-    with pytest.raises(QueryError, match="cannot be had from logs"):
-        cm.identify(scm, "I(a[0] ; output[0] | do(a[0]), U)")
-    with pytest.raises(QueryError, match="exchange"):
-        cm.identify(scm, "Exchange(a[0], output[0] ; b[0])")
+def test_a_route_can_be_asked_for() -> None:
+    graph = nx.DiGraph([("z", "x"), ("z", "y"), ("x", "m"), ("m", "y")])
+    asked = "P(y | do(x))"
+    assert cm.identify(graph, asked, route="adjustment").through == ("z",)
+    assert cm.identify(graph, asked, route="front-door").through == ("m",)
+    assert cm.identify(graph, asked, route="ID").route == "ID"
+    with pytest.raises(QueryError, match="conditioning on 'm', which the treatment 'x' influences"):
+        cm.identify(graph, "P(y | do(x), m)", route="adjustment")
+    assert cm.identify(graph, "P(y | do(x), m)").route == "IDC"
+    with pytest.raises(QueryError, match=r"the path y <- z -> x is open.*route='auto'"):
+        cm.identify(graph, asked, ["x", "m", "y"], route="adjustment")
+    with pytest.raises(QueryError, match="no place for what is known"):
+        cm.identify(graph, "P(y | do(x), z)", route="front-door")
+    with pytest.raises(QueryError, match="front-door criterion"):
+        cm.identify(graph, asked, ["x", "y"], route="front-door")
+    with pytest.raises(InputError, match="route is one of 'auto'"):
+        cm.identify(graph, asked, route="backdoor")
+
+
+def test_the_search_gives_up_at_the_limit() -> None:
+    names = [f"v{place}" for place in range(300)]
+    zigzag = CausalDiagram.build(
+        list(itertools.pairwise(names)), list(zip(names, names[2:], strict=False))
+    )
+    with pytest.raises(QueryError, match=r"gave up after 0\.01 s.*300 variables.*seconds="):
+        cm.identify(zigzag, "P(v299 | do(v0))", seconds=0.01)
+    with pytest.raises(InputError, match="seconds is a number above 0"):
+        cm.identify(zigzag, "P(v299 | do(v0))", seconds=0)
 
 
 def test_logs_in_other_shapes(bottleneck: cm.StructuralCausalModel) -> None:
@@ -241,17 +257,6 @@ def test_a_value_that_was_never_logged_has_no_answer(bottleneck: cm.StructuralCa
     answer = cm.identify(bottleneck, "P(y = 1 | do(m = 7))")(bottleneck.observe())
     assert answer.missing == 1
     assert np.isnan(answer.value or 0)
-
-
-def test_verification_rejects_a_wrong_formula() -> None:
-    fork = CausalDiagram.build([("z", "x"), ("z", "y"), ("x", "y")])
-    with pytest.raises(AssertionError, match="is off by"):
-        check(fork, Conditional(("y",), ("x",)), ["y"], ["x"], [])
-    names = [f"z{place}" for place in range(VARIABLES)]
-    wide = CausalDiagram.build([(name, "y") for name in names] + [("x", "y")])
-    models, why = check(wide, Conditional(("y",), ("x", *names)), ["y"], ["x"], names)
-    assert models == 0
-    assert "too many to enumerate" in why
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(30, 0.5), (300, 10.0)])
