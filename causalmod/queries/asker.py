@@ -236,7 +236,8 @@ class Asker:
         """
         kind = self.question.kind.split()[0]
         if kind == "observational":
-            target = len(self.terms[self.question.outcomes[0][0]])
+            names = [name for name, _ in self.question.outcomes[: self.question.targets]]
+            target = sum(len(self.terms[name]) for name in names)
             return mutual_information(table.reshape(prod(table.shape[:target]), -1))
         source, known, asked = (weights(counts, self.nodes(role)) for role in ROLES)
         full = table.reshape(len(source), len(known), len(asked))

@@ -75,8 +75,6 @@ def grouped(
     Source: Anand, Ribeiro, Tian and Bareinboim, *Causal effect identification in cluster DAGs*,
     AAAI (2023): what is identifiable among groups is identifiable in every graph with these groups.
     """
-    if level not in LEVELS:
-        raise InputError(f"level is one of {', '.join(map(repr, LEVELS))}; given {level!r}")
     split = list(named)
     level = resolved_level(scm, level)
     if level == "unit":
@@ -95,8 +93,19 @@ def grouped(
     return Grouped(graph, members)
 
 
+def check_level(level: str) -> None:
+    """Check the name of a level.
+
+    Raises:
+        InputError: it is none.
+    """
+    if level not in LEVELS:
+        raise InputError(f"level is one of {', '.join(map(repr, LEVELS))}; given {level!r}")
+
+
 def resolved_level(scm: StructuralCausalModel, level: str) -> str:
     """Return the level that ``"auto"`` stands for on a model."""
+    check_level(level)
     if level != "auto":
         return level
     return "unit" if len(scm.variables) <= MOST_UNITS else "group"
@@ -150,6 +159,7 @@ def read(
         QueryError: something named is not logged, or has two roles.
         InputError: the graph has a cycle.
     """
+    check_level(level)
     named = {role: _names(role, selectors) for role, selectors in roles.items()}
     seen = None if observed is None else _names("observed", observed)
     if isinstance(model, StructuralCausalModel):
@@ -175,6 +185,8 @@ def read(
 
 
 def _names(role: str, selectors: Iterable[str] | str) -> list[str]:
+    if not isinstance(selectors, Iterable):
+        raise InputError(f"{role}: expected names such as 'fc1[3]'; given {selectors!r}")
     listed = [selectors] if isinstance(selectors, str) else list(selectors)
     for each in listed:
         if not isinstance(each, str):
@@ -206,11 +218,17 @@ def _of_graph(
     graph: nx.DiGraph | CausalDiagram, named: Mapping[str, list[str]], seen: list[str] | None
 ) -> _Read:
     whole = graph.with_hidden() if isinstance(graph, CausalDiagram) else graph
-    if not hasattr(whole, "edges"):
+    if not hasattr(whole, "edges") or not whole.is_directed():
         raise InputError(
             "expected a compiled model, a networkx.DiGraph or a CausalDiagram; given "
             f"{type(graph).__name__}"
         )
+    for node in whole:
+        if not isinstance(node, str):
+            raise InputError(
+                f"the nodes of a graph are named by text, and {node!r} is {type(node).__name__}; "
+                "rename them: networkx.relabel_nodes(graph, str)"
+            )
     known = list(whole)
     for group in named.values():
         for each in group:

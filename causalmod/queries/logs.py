@@ -127,6 +127,12 @@ def read_logs(
     import numpy as np
 
     frame = _frame(logs, [column for columns in members.values() for column in columns])
+    if isinstance(bins, Mapping):
+        known = {name for column in logs for name in (str(column), parse(str(column))[0])}
+        known |= {name for column in frame for name in (column, parse(column)[0])}
+        for name in bins:
+            if name not in known:
+                raise InputError(f"bins for an unknown column {name!r}: {nearest(name, known)}")
     codes, values, edges = [], {}, {}
     for name, columns in members.items():
         parts = []
@@ -155,6 +161,7 @@ def read_logs(
 
 
 def _frame(logs: Logs, columns: list[str]) -> pd.DataFrame:
+    import numpy as np
     import pandas as pd
 
     if not isinstance(logs, Mapping | pd.DataFrame):
@@ -169,6 +176,8 @@ def _frame(logs: Logs, columns: list[str]) -> pd.DataFrame:
             f"logged columns need the same number of rows, at least 1; given {lengths}"
         )
     try:
+        if any(values.dtype.kind in "cmM" for values in found.values()):  # not silently made real
+            raise TypeError
         frame = pd.DataFrame({name: values.astype(float) for name, values in found.items()})
     except (TypeError, ValueError):
         kinds = ", ".join(sorted({str(values.dtype) for values in found.values()}))
@@ -176,12 +185,13 @@ def _frame(logs: Logs, columns: list[str]) -> pd.DataFrame:
             f"logged activations are numbers; given columns of {kinds}; encode or drop text"
         ) from None
     for column in columns:
-        bad = int(frame[column].isna().to_numpy().sum())
-        if bad:
-            raise InputError(
-                f"column {column!r} is NaN in {bad} of {len(frame)} rows; drop those rows, or log "
-                "the variable whole"
-            )
+        values = frame[column].to_numpy()
+        for what, bad in (("NaN", np.isnan(values).sum()), ("infinite", np.isinf(values).sum())):
+            if bad:
+                raise InputError(
+                    f"column {column!r} is {what} in {bad} of {len(frame)} rows; drop those rows, "
+                    "or log the variable whole"
+                )
     return frame
 
 

@@ -31,12 +31,15 @@ class Question:
         outcomes: selectors of what is asked about, with events or None.
         given: selectors of what is known, with events or None.
         arms: for each intervention that is compared its weight, and the values set (None: open).
+        targets: observational information: how many of the outcomes are its target; the others are
+            its source.
     """
 
     kind: str
     outcomes: tuple[tuple[str, Event | None], ...]
     given: tuple[tuple[str, Event | None], ...] = ()
     arms: tuple[tuple[float, Mapping[str, Value]], ...] = field(default=((1.0, {}),))
+    targets: int = 0
 
     @property
     def do(self) -> tuple[str, ...]:
@@ -74,7 +77,7 @@ def read_question(query: Query) -> Question:
                 if given:
                     raise QueryError(f"{query}: once the row is known, nothing is left to share")
                 names = tuple((name, None) for name in (*target, *source))
-                return Question("observational information", names, (), ((1.0, {}),))
+                return Question("observational information", names, targets=len(target))
             form = "conditional" if given else "literal" if reference != "do" else "interventional"
             arms = ((1.0, dict.fromkeys(source)),)
             outcomes_ = tuple((name, None) for name in target)

@@ -236,6 +236,58 @@ def test_bad_logs_are_named(bottleneck: cm.StructuralCausalModel) -> None:
         cm.identify(bottleneck, "P(y | do(m), input[1])")(frame, cells=4)
 
 
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        ([float("inf")] + [1.0] * 7, r"'m\[0\]' is infinite in 1 of 8 rows"),
+        ([1j] * 8, "given columns of complex128"),
+        (["low"] * 8, "encode or drop text"),
+        (pd.date_range("2020", periods=8), "given columns of datetime64"),
+    ],
+)
+def test_logs_that_are_no_numbers_are_named(
+    bottleneck: cm.StructuralCausalModel, column: object, says: str
+) -> None:
+    found = cm.identify(bottleneck, "P(y = 1 | do(m = 1))")
+    with pytest.raises(InputError, match=says):
+        found(cm.to_frame(bottleneck).assign(**{"m[0]": column}))
+
+
+def test_logs_of_a_scalar_site_and_lists(bottleneck: cm.StructuralCausalModel) -> None:
+    """scm.observe() gives scalar sites of textbook models as [rows]."""
+    found = cm.identify(bottleneck, "P(y = 1 | do(m = 1))")
+    frame = cm.to_frame(bottleneck)
+    flat = {name: torch.tensor(frame[f"{name}[0]"].tolist()) for name in ("m", "output")}
+    lists = {name: values.tolist() for name, values in flat.items()}
+    rest = {"input": bottleneck.observe()["input"]}
+    assert found(flat | rest).value == found(lists | rest).value == found(frame).value
+    with pytest.raises(InputError, match="bins for an unknown column 'mm': did you mean 'm'"):
+        found(frame, bins={"mm": 3})
+    with pytest.raises(InputError, match=r"logged with shape \[8, 1\], where 'input\[1\]'"):
+        found({**flat, "input": rest["input"][:, :1]})
+
+
+@pytest.mark.parametrize(
+    ("graph", "observed", "level", "says"),
+    [
+        (
+            nx.Graph([("x", "y")]),
+            None,
+            "auto",
+            "a networkx.DiGraph or a CausalDiagram; given Graph",
+        ),
+        (nx.DiGraph([(1, 2)]), None, "auto", "named by text, and 1 is int"),
+        (nx.DiGraph([("x", "y")]), 5, "auto", "expected names such as"),
+        (nx.DiGraph([("x", "y")]), None, "layer", "level is one of"),
+    ],
+)
+def test_graphs_that_are_none_are_named(
+    graph: object, observed: object, level: str, says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        cm.identify(graph, "P(y | do(x))", observed, level=level)  # type: ignore[arg-type]
+
+
 def test_bad_questions_are_named(bottleneck: cm.StructuralCausalModel) -> None:
     with pytest.raises(SelectorError, match="unknown site 'mm'"):
         cm.identify(bottleneck, "P(y | do(mm))")
