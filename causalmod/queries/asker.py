@@ -57,7 +57,7 @@ class Asker:
         """Evaluate on logs."""
         if isinstance(draws, bool) or not isinstance(draws, int) or draws < 0:
             raise InputError(f"draws is a number of bootstrap resamples, from 0; given {draws!r}")
-        arms = [self._arm(coded, coded.counts, values) for _, values in self.question.arms]
+        arms = [self._arm(coded, values) for _, values in self.question.arms]
         value, missing = self._value(coded, arms), max(arm.missing for arm in arms)
         low = high = None
         if value is not None and isfinite(value) and missing <= NOTHING and draws:
@@ -88,11 +88,11 @@ class Asker:
     def _axes(self, counts: Counts, selectors: list[str]) -> list[int]:
         return [counts.names.index(node) for name in selectors for node in self.terms[name]]
 
-    def _arm(self, coded: Coded, counts: Counts, values: Mapping[str, Any]) -> _Arm:
+    def _arm(self, coded: Coded, values: Mapping[str, Any]) -> _Arm:
         """Return ``P(outcomes | do, given)`` with the axes do, given, outcomes."""
         import numpy as np
 
-        roles = self.question.roles
+        counts, roles = coded.counts, self.question.roles
         do, known, asked = (self._axes(counts, roles[role]) for role in ROLES)
         low, full = evaluate(self.estimand, counts)
         kept = [*do, *known, *asked]
@@ -247,15 +247,14 @@ class Asker:
         import numpy as np
 
         generator = np.random.default_rng(seed)
-        codes = coded.counts.codes
+        count = len(coded.counts.codes)
         found = []
         for _ in range(draws):
-            rows = generator.integers(len(codes), size=len(codes))
-            again = Counts(coded.counts.names, codes[rows], coded.counts.sizes, coded.counts.cells)
-            arms = [self._arm(coded, again, values) for _, values in self.question.arms]
+            again = coded.drawn(generator.integers(count, size=count))
+            arms = [self._arm(again, values) for _, values in self.question.arms]
             if any(arm.missing > NOTHING for arm in arms):
                 continue  # cells that the resample misses would read as 0
-            value = self._value(Coded(again, coded.values, coded.columns, coded.edges), arms)
+            value = self._value(again, arms)
             found.append(nan if value is None else value)
         if len(found) < draws / 2:
             return None, None

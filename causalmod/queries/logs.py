@@ -34,12 +34,25 @@ class Coded:
         values: variable → ``[level, column]``: what each level stands for (of a bin, its mean).
         columns: variable → its columns.
         edges: column → edges of its bins; absent where values are taken as they are.
+        rows: variable → ``[row, column]``: the values that were logged.
     """
 
     counts: Counts
     values: dict[str, Array]
     columns: dict[str, tuple[str, ...]]
     edges: dict[str, Array] = field(default_factory=dict)
+    rows: dict[str, Array] = field(default_factory=dict)
+
+    def drawn(self, rows: Array) -> Coded:
+        """Return some of the rows, in the same levels; what a bin stands for is their mean."""
+        codes = self.counts.codes[rows]
+        counts = Counts(self.counts.names, codes, self.counts.sizes, self.counts.cells)
+        values = dict(self.values)
+        for place, name in enumerate(self.counts.names):
+            binned = [column in self.edges for column in self.columns[name]]
+            if any(binned):
+                values[name] = _means(codes[:, place], self.rows[name][rows], values[name], binned)
+        return Coded(counts, values, self.columns, self.edges)
 
     def labels(self, name: str) -> list[Any]:
         """Return what each level of a variable is called: a number, or a tuple of numbers."""
@@ -133,7 +146,7 @@ def read_logs(
         for name in bins:
             if name not in known:
                 raise InputError(f"bins for an unknown column {name!r}: {nearest(name, known)}")
-    codes, values, edges = [], {}, {}
+    codes, values, edges, rows = [], {}, {}, {}
     for name, columns in members.items():
         parts = []
         for column in columns:
@@ -148,16 +161,24 @@ def read_logs(
         _, first, level = np.unique(stacked, axis=0, return_index=True, return_inverse=True)
         level = level.reshape(-1)
         codes.append(level)
-        held = frame[list(columns)].to_numpy(dtype=float)
-        size = np.bincount(level)[:, None]
-        means = np.stack(
-            [np.bincount(level, weights=held[:, place]) for place in range(len(columns))], axis=1
-        )
-        exact = np.array([column not in edges for column in columns])
-        values[name] = np.where(exact, held[first], means / size)
+        rows[name] = frame[list(columns)].to_numpy(dtype=float)
+        binned = [column in edges for column in columns]
+        values[name] = _means(level, rows[name], rows[name][first], binned)
     sizes = [len(values[name]) for name in members]
     counts = Counts(tuple(members), np.stack(codes, axis=1), sizes, cells)
-    return Coded(counts, values, dict(members), edges)
+    return Coded(counts, values, dict(members), edges, rows)
+
+
+def _means(level: Array, rows: Array, values: Array, binned: list[bool]) -> Array:
+    """Return values ``[level, column]`` with the means of the rows where a column is binned."""
+    import numpy as np
+
+    size = np.bincount(level, minlength=len(values))
+    found = values.copy()
+    for place in np.flatnonzero(binned):
+        total = np.bincount(level, weights=rows[:, place], minlength=len(values))
+        found[:, place] = np.where(size > 0, total / np.maximum(size, 1), found[:, place])
+    return found
 
 
 def _frame(logs: Logs, columns: list[str]) -> pd.DataFrame:

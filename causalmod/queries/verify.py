@@ -102,6 +102,7 @@ class Verification:
         return (
             f"from logs {self.logged.describe()}, by intervention {_written(self.intervened)}: "
             f"{'they agree' if self.agree else 'they differ'}"
+            f"{', in bins' if self.logged.binned and not self.agree else ''}"
         )
 
     def _repr_html_(self) -> str:

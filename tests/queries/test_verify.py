@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -137,3 +139,19 @@ def test_falsify_says_what_it_takes() -> None:
     scm = cm.zoo.xor().compile()
     with pytest.raises(InputError, match="triples is a number"):
         cm.falsify(scm, triples=0)
+
+
+def test_intervals_of_means_in_bins_cover() -> None:
+    """What a bin stands for is estimated too: with one bin of an outcome all error is in it."""
+    graph = nx.DiGraph([("x", "y")])
+    found = cm.identify(graph, "E[y | do(x = 1)]")
+    covered = 0
+    for seed in range(60):
+        draw = np.random.default_rng(seed)
+        x = draw.integers(2, size=300)
+        logs = pd.DataFrame({"x": x, "y": x + draw.normal(size=300)})
+        answer = found(logs, bins={"y": 2}, draws=60)
+        assert answer.low is not None
+        assert answer.high is not None
+        covered += answer.low <= 1 <= answer.high
+    assert covered >= 50  # of 60, where 57 are expected; four standard deviations are 7
