@@ -44,6 +44,13 @@ class Distribution:
         provenance: seed, versions, digests, duration.
 
     Intervals are Student's t for means, and those of Wilson, JASA 22:209 (1927), for probabilities.
+
+    Example:
+        >>> import causalmod as cm
+        >>> scm = cm.from_functions({"u": [1, 2, 3, 4], "y": lambda u: u * u})
+        >>> found = cm.query(scm, "E[y | u > 2]")
+        >>> found.mean(), found.rows, found.of
+        (12.5, 2, 4)
     """
 
     query: str

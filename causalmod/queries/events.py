@@ -37,7 +37,12 @@ def written(value: float) -> str:
 
 @dataclass(frozen=True)
 class Equal:
-    """The variable has this value, up to rounding (1e-6 of the largest value on the data)."""
+    """The variable has this value, up to rounding (1e-6 of the largest value on the data).
+
+    Example:
+        >>> Equal(1).about("y")
+        'y = 1'
+    """
 
     value: float
 
@@ -51,7 +56,12 @@ class Equal:
 
 @dataclass(frozen=True)
 class NotEqual:
-    """The variable has any value but this one."""
+    """The variable has any value but this one.
+
+    Example:
+        >>> NotEqual(1).about("y")
+        'y != 1'
+    """
 
     value: float
 

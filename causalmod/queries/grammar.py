@@ -73,6 +73,8 @@ def parse(text: str) -> Query:
     Raises:
         QueryError: the text is no query; the message points at the character.
 
+    Source: Pearl, *Causality* (2009), for the notation: sections 3.2 (do) and 7.1 (subscripts).
+
     Example:
         >>> query = parse("P(fc2[0] | do(fc1[3]=0.5), fc1[2]>0)")
         >>> print(query)

@@ -97,6 +97,14 @@ class Identification:
         Raises:
             QueryError: not identifiable, or a table would be too large.
             InputError: a missing column, NaN, too many distinct values.
+
+        Example:
+            >>> import networkx as nx, pandas as pd
+            >>> graph = nx.DiGraph([("z", "x"), ("z", "y"), ("x", "y")])
+            >>> found = identify(graph, "E[y | do(x = 1)]")
+            >>> logs = pd.DataFrame({"x": [0, 1, 0, 1], "z": [0, 0, 1, 1], "y": [0, 2, 1, 3]})
+            >>> found(logs).value
+            2.5
         """
         if self._asker is None:
             raise QueryError(str(self))

@@ -158,6 +158,8 @@ def verify(
         QueryError, SelectorError, InputError: as :func:`causalmod.identify` and
             :func:`causalmod.query`; or a table of more than 1,024 interventions.
 
+    Source: Pearl, *Causality* (2009), sections 3.2 and 3.3, for the two sides that have to agree.
+
     Example:
         >>> import causalmod as cm
         >>> case = cm.zoo.xor()
