@@ -20,7 +20,7 @@ from causalmod.queries.estimand import Conditional, Estimand, Product, Ratio, Su
 if TYPE_CHECKING:
     import numpy as np
 
-    Array = np.ndarray[Any, np.dtype[np.float64]]
+    Array = np.ndarray[Any, Any]
 
 
 class Density:

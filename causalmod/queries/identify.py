@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from causalmod._display import FIGURES
 from causalmod.errors import InputError, QueryError
 from causalmod.provenance import Provenance, Stopwatch, versions
 from causalmod.queries import enumeration
@@ -29,6 +30,8 @@ from causalmod.queries.terms import quoted
 from causalmod.scm import StructuralCausalModel
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from causalmod.queries.levels import Model
 
 
@@ -154,6 +157,16 @@ class Identification:
     def _repr_html_(self) -> str:
         body = f"$${self.latex}$$" if self.latex else escape(str(self.hedge or self.reason))
         return f"<p>{escape(self.query)}: {escape(self.route or 'not identifiable')}</p>{body}"
+
+    @property
+    def roles(self) -> tuple[tuple[str, ...], ...]:
+        """Variables of the diagram that are set, asked about, known."""
+        asked, done, known = self._left
+        return done, asked, known
+
+    def plot(self) -> Figure:
+        """Draw the diagram: who is set, asked about, adjusted for; hidden causes; the hedge."""
+        return FIGURES.get("identification")(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that ``json`` can write."""

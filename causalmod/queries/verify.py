@@ -269,7 +269,7 @@ def _bits(
     """Return information by real interventions: by the function of that name, or in bins."""
     import numpy as np
 
-    if not coded.edges:
+    if not coded.edges and isinstance(asked, Information):
         return ask(scm, asked, seed=seed, estimator="exact").bits
     nodes = [node for role in ROLES for node in asker.nodes(role)]
     codes = np.stack(
