@@ -305,6 +305,7 @@ def _quotient(
             inside.setdefault(site, []).append((name, torch.tensor(places)))
     alone = getattr(scm, "independent", frozenset())  # input sites that share nothing with others
     driven = {v for v in scm.graph.successors(EXOGENOUS) if scm.graph.nodes[v]["site"] not in alone}
+    driven |= _set_by_row(scm)
     for name, variables in members.items():
         if any(str(variable) in driven for variable in variables):
             graph.add_edge(EXOGENOUS, name)
@@ -314,6 +315,22 @@ def _quotient(
                 if start != end and bool(matrix[rows][:, columns].any()):
                     graph.add_edge(start, end)
     return graph
+
+
+def _set_by_row(scm: StructuralCausalModel) -> set[str]:
+    """Return the variables to which an intervention gives a value of its own on each row.
+
+    They listen to no other variable, and yet they tell rows apart, as the row's number does.
+    """
+    state = scm.state()
+    made = [(each.value, each.site, each.index) for each in state["assignments"]]
+    made += [(each.sent.value, each.receiver, each.index) for each in state["on_edges"]]
+    return {
+        scm.sites[site].variables[place]
+        for value, site, index in made
+        if isinstance(value, torch.Tensor) and value.shape[0] > 1 and site in scm.sites
+        for place in index.tolist()
+    }
 
 
 def _refuse_circle(

@@ -151,3 +151,15 @@ def test_intervals_of_means_in_bins_count_the_error_of_the_bins() -> None:
     assert answer.low is not None
     assert answer.high is not None
     assert answer.high - answer.low == pytest.approx(2 * 1.96 * y.std() / 20, rel=0.15)
+
+
+def test_values_of_their_own_on_each_row_are_no_violation() -> None:
+    """A resampled unit listens to none, but on these rows it is a function of the row."""
+    scm = cm.compile(*net())
+    for change in ({"act[1]": cm.resample(1)}, {("act[1]", "output[0]"): cm.resample(1)}):
+        made = scm.do(change)
+        assert not cm.falsify(made, triples=60).falsified
+        assert not cm.rules.exchange_action_and_observation(made, "output[0]", "act[1]")
+    fixed = scm.do({"act[1]": 0.5})
+    assert not cm.falsify(fixed, triples=60).falsified
+    assert cm.rules.insert_or_delete_observation(fixed, "output[0]", "act[1]")
