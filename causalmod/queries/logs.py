@@ -139,7 +139,7 @@ def read_logs(
     """
     import numpy as np
 
-    frame = _frame(logs, [column for columns in members.values() for column in columns])
+    frame = read_frame(logs, [column for columns in members.values() for column in columns])
     if isinstance(bins, Mapping):
         known = {name for column in logs for name in (str(column), parse(str(column))[0])}
         known |= {name for column in frame for name in (column, parse(column)[0])}
@@ -181,7 +181,12 @@ def _means(level: Array, rows: Array, values: Array, binned: list[bool]) -> Arra
     return found
 
 
-def _frame(logs: Logs, columns: list[str]) -> pd.DataFrame:
+def read_frame(logs: Logs, columns: list[str]) -> pd.DataFrame:
+    """Return the named columns of logged activations as numbers.
+
+    Raises:
+        InputError: no logs, a missing column (the nearest is suggested), NaN, or no numbers.
+    """
     import numpy as np
     import pandas as pd
 

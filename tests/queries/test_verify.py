@@ -159,7 +159,8 @@ def test_values_of_their_own_on_each_row_are_no_violation() -> None:
     for change in ({"act[1]": cm.resample(1)}, {("act[1]", "output[0]"): cm.resample(1)}):
         made = scm.do(change)
         assert not cm.falsify(made, triples=60).falsified
-        assert not cm.rules.exchange_action_and_observation(made, "output[0]", "act[1]")
+    made = scm.do({"act[1]": cm.resample(1)})
+    assert not cm.rules.insert_or_delete_observation(made, "act[1]", "input[0]")
     fixed = scm.do({"act[1]": 0.5})
     assert not cm.falsify(fixed, triples=60).falsified
-    assert cm.rules.insert_or_delete_observation(fixed, "output[0]", "act[1]")
+    assert cm.rules.insert_or_delete_observation(fixed, "act[1]", "input[0]")
