@@ -12,6 +12,7 @@ answer can take that is bit for bit the network's.
 
 from __future__ import annotations
 
+import random
 import statistics
 import subprocess
 import sys
@@ -22,11 +23,13 @@ import torch
 from torch import nn
 
 import causalmod as cm
-from causalmod.queries import parse
+from causalmod.queries import CausalDiagram, parse
 
 ROWS = 10_000
 ROUNDS = 25
 IMPORT_LIMIT = 0.3  # seconds
+IDENTIFY_LIMITS = (0.1, 5.0)
+GRAPHS = 20
 
 
 def medians(work: Mapping[str, Callable[[], object]]) -> dict[str, float]:
@@ -80,6 +83,30 @@ def queries() -> list[tuple[str, float]]:
     return found
 
 
+def identification() -> list[tuple[str, float]]:
+    """Return (what, seconds), the slowest of some random graphs of 30 and of 300 variables."""
+    cm.identify(CausalDiagram.build([("x", "y")]), "P(y | do(x))")  # loads what it needs
+    found: list[tuple[str, float]] = []
+    for count in (30, 300):
+        slowest = 0.0
+        for seed in range(GRAPHS):
+            draw = random.Random(seed)
+            names = [f"v{place}" for place in range(count)]
+            arrows = [
+                (names[draw.randrange(max(0, end - 8), end)], names[end])
+                for end in range(1, count)
+                for _ in range(draw.choice((1, 2, 4)))
+            ]
+            pairs = draw.choice((count // 4, count, 2 * count))
+            hidden = [(a, b) for a, b in (sorted(draw.sample(names, 2)) for _ in range(pairs))]
+            diagram = CausalDiagram.build(arrows, hidden)
+            start = time.perf_counter()
+            cm.identify(diagram, f"P({names[-1]} | do({names[count // 2]}))", seconds=None)
+            slowest = max(slowest, time.perf_counter() - start)
+        found.append((f"identify on {GRAPHS} random graphs of {count} variables, slowest", slowest))
+    return found
+
+
 def import_seconds() -> float:
     """Return the median seconds of ``import causalmod`` in a fresh process."""
     code = "import time; t = time.perf_counter(); import causalmod; print(time.perf_counter() - t)"
@@ -96,6 +123,8 @@ def main() -> None:
     print(f"query / forward pass of the affected part, {ROWS} rows, 64-256-256-10 MLP")
     for what, ratio in queries():
         print(f"  {ratio:5.2f}  {what}")
+    for (what, seconds), limit in zip(identification(), IDENTIFY_LIMITS, strict=True):
+        print(f"{what}: {seconds:.3f} s (limit {limit} s)")
     print(f"import causalmod: {import_seconds():.3f} s (limit {IMPORT_LIMIT} s)")
 
 
