@@ -23,7 +23,7 @@ HIDDEN_LEVELS = 3
 TOLERANCE = 1e-9
 LINEAR_TOLERANCE = 1e-11  # an error far from the outcome fades on the way, but not to rounding
 UNCLEAR = 1e-7  # beyond this it is no rounding
-_LARGEST = 2**20
+_LARGEST = 2**18
 
 
 class RandomModel:
@@ -120,7 +120,10 @@ def check(
         _refuse(worst, estimand, diagram)
     if worst > LINEAR_TOLERANCE:
         return 0, f"on a linear model it is off by {worst:.0e}, which may be rounding"
-    return models, f"linear and Gaussian, since {len(used)} variables are too many for tables"
+    return models, (
+        f"linear and Gaussian, since {len(used)} variables with their hidden causes are too many "
+        "for tables"
+    )
 
 
 _Names = tuple[str, ...]
