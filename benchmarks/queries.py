@@ -84,7 +84,7 @@ def queries() -> list[tuple[str, float]]:
 
 
 def identification() -> list[tuple[str, float]]:
-    """Return (what, processor seconds), the slowest of some random graphs of 30 and of 300 variables."""
+    """Return (what, processor seconds): the slowest of random graphs, small and large."""
     cm.identify(CausalDiagram.build([("x", "y")]), "P(y | do(x))")  # loads what it needs
     found: list[tuple[str, float]] = []
     for count in (30, 300):
