@@ -88,6 +88,12 @@ class LinearReaders:
         """Names of the maps."""
         return tuple(self._maps)
 
+    def of_vectors(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the maps of a site that is a vector: node, and weights ``[unit, output]``."""
+        for name, (places, weight) in self._maps.items():
+            if len(places) == 1:
+                yield name, weight[self._feature_of[name]]
+
     def updates(self, coordinates: Tensor) -> dict[str, Update] | None:
         """Return how each map moves with some coordinates of the site.
 

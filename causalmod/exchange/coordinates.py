@@ -14,6 +14,7 @@ class Coordinates:
     Attributes:
         places: for each site of the units, the positions of its live units.
         unit_of: ``[coordinate]`` unit to which each column belongs.
+        site_of: ``[coordinate]`` position of its site among those of the units.
     """
 
     def __init__(self, scm: StructuralCausalModel) -> None:
@@ -23,6 +24,7 @@ class Coordinates:
         self.places = [units.index[units.at(s)] for s in range(len(units.sites))]
         widths = [scm.sites[name].width for name in units.sites]
         self.unit_of = torch.cat([units.at(s).repeat_interleave(w) for s, w in enumerate(widths)])
+        self.site_of = units.site[self.unit_of]
 
     def observed(self) -> Observed:
         """Activations ``[row, coordinate]`` and scales of all live units."""

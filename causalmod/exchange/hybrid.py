@@ -7,7 +7,7 @@ modules is read off such runs. Many jobs (settings of the units) go through in o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,11 +15,15 @@ import torch
 from torch import Tensor
 
 from causalmod.exchange.coordinates import Coordinates
+from causalmod.exchange.staged_runs import CONTEXT, RESPOND, Setting, StagedRuns
+from causalmod.exchange.stages import find_stages
 from causalmod.information import Bounds, Estimator
 from causalmod.scm import StructuralCausalModel
 
-RESPOND = -2
-CONTEXT = -1
+__all__ = ["CONTEXT", "RESPOND", "HybridRuns", "Sample", "Setting", "draw_sample"]
+
+_PIECE_BYTES = 2**25  # what is held at a time: replays are quickest near the processor's cache
+_BATCHED = 250_000  # values of one job up to which many jobs are best run in one batch
 T = TypeVar("T")
 
 
@@ -70,13 +74,19 @@ class HybridRuns:
         self.units = scm.units
         self.coordinates = Coordinates(scm)
         self._places = self.coordinates.places
-        self._dtype = dtype
+        self._dtype, self._memory = dtype, memory
         contexts, donors = sample.shape
         streams = len(sample.donors)
         copies = 6 + 2 * streams  # natural values, the mix and its parts, responses, distances
         one = contexts * donors * max(int(self.coordinates.unit_of.numel()), donors) * 8 * copies
         self.jobs_at_once = max(1, memory // max(one, 1))
         self.rows_run = 0
+        stages = find_stages(scm, self.units)
+        worth = contexts * donors * int(self.coordinates.unit_of.numel()) > _BATCHED
+        mapped = stages is not None and any(stage.maps for stage in stages)
+        self.staged = None
+        if stages is not None and mapped and worth:
+            self.staged = StagedRuns(scm, self.units, stages, sample)
 
     def run(self, states: Tensor) -> list[Tensor]:
         """Run jobs and return what each live unit's own mechanism gave.
@@ -131,29 +141,90 @@ class HybridRuns:
             found.append(read(self.run(states[part]), part))
         return found
 
-    def joint(
-        self, estimate: Callable[[Tensor], Bounds], states: Tensor, members: Tensor
-    ) -> Bounds:
+    def answers(self, states: Tensor, members: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Run one job, some contexts at a time, and yield what some units answer.
+
+        Args:
+            states: ``[unit]``, as for :meth:`run`.
+            members: bool ``[unit]``: whose answers are wanted.
+
+        Yields:
+            ``[context, donor, coordinate]`` in the network's own dtype, and which coordinates these
+            are, bool. Coordinates that no donor moves may be left out, but for one.
+        """
+        keep = members[self.coordinates.unit_of]
+        if self.staged is not None:
+            setting = self.staged.setting(states, members)
+            self.rows_run += self.sample.shape[0] * self.sample.shape[1]
+            for which in self.staged.pieces():
+                yield self.moving(setting.run(which).members(), keep)
+            return
+        contexts, donors = self.sample.shape
+        held = (
+            donors * len(keep) * 4 * (4 + len(self.sample.donors)) + donors * int(keep.sum()) * 32
+        )
+        step = max(1, min(self._memory, _PIECE_BYTES) // held)
+        for start in range(0, contexts, step):
+            some = HybridRuns(self.scm, self.sample.some(slice(start, start + step)), self._dtype)
+            parts = [
+                response[0][:, :, members[self.units.at(site)]].flatten(2)
+                for site, response in zip(some.filled, some.run(states[None]), strict=True)
+            ]
+            self.rows_run += some.rows_run
+            yield torch.cat(parts, dim=-1), keep
+
+    def moving(self, answers: list[Tensor | None], keep: Tensor) -> tuple[Tensor, Tensor]:
+        """Lay answers of one piece side by side, as :meth:`answers` yields them."""
+        donors = self.sample.shape[1]
+        parts, kept = [], []
+        for site, answer in enumerate(answers):
+            own = self.coordinates.site_of == site
+            moves = answer is not None and answer.shape[1] > 1
+            kept.append(keep[own] & moves)
+            if answer is not None and moves:
+                parts.append(answer.flatten(2))
+        which = torch.cat(kept)
+        if parts:
+            return torch.cat(parts, dim=-1), which
+        still = next(answer for answer in answers if answer is not None)
+        which[keep.nonzero()[0]] = True
+        return still.flatten(2)[..., :1].expand(-1, donors, -1), which
+
+    def joint(self, estimator: Estimator, states: Tensor, members: Tensor) -> Bounds:
         """Bits that donors send to groups of units, in each context.
 
         Args:
-            estimate: from responses ``[job, context, donor, coordinate]`` to bits.
+            estimator: fitted to all coordinates.
             states: ``[job, unit]``, as for :meth:`run`.
             members: bool ``[job, unit]``: whose joint response is read.
 
         Returns:
             Bounds: ``[job, context]``.
         """
+        if self.staged is not None:
+            jobs = zip(states, members, strict=True)
+            return Bounds.stacked([self._joint_in_stages(estimator, *job) for job in jobs])
 
         def read(responses: list[Tensor], part: slice) -> Bounds:
             flat = torch.cat([r.flatten(3) for r in responses], dim=-1).to(self._dtype)
             keep = members[part][:, self.coordinates.unit_of][:, None, None, :]
-            return estimate(torch.where(keep, flat, 0.0))
+            return estimator.response(torch.where(keep, flat, 0.0), self.sample.weights)
 
         return Bounds.joined(self.in_batches(states, read))
 
+    def _joint_in_stages(self, estimator: Estimator, states: Tensor, members: Tensor) -> Bounds:
+        return Bounds.joined(
+            [
+                estimator.some(which).response(answers.to(self._dtype), self.sample.weights)
+                for answers, which in self.answers(states, members)
+            ]
+        )
+
     def apart(self, estimators: list[Estimator], states: Tensor, members: Tensor) -> Tensor:
         """Bits that donors send to each unit on its own, summed over members ``[job, context]``."""
+        if self.staged is not None:
+            jobs = zip(states, members, strict=True)
+            return torch.stack([self._apart_in_stages(estimators, *job) for job in jobs])
 
         def read(responses: list[Tensor], part: slice) -> Tensor:
             total = torch.zeros(())
@@ -167,6 +238,25 @@ class HybridRuns:
             return total
 
         return torch.cat(self.in_batches(states, read))
+
+    def _apart_in_stages(
+        self, estimators: list[Estimator], states: Tensor, members: Tensor
+    ) -> Tensor:
+        assert self.staged is not None
+        setting = self.staged.setting(states, members)
+        self.rows_run += self.sample.shape[0] * self.sample.shape[1]
+        found: list[Tensor] = []
+        for which in self.staged.pieces():
+            answers = setting.run(which).members()
+            total = torch.zeros(len(self.sample.contexts[which]))
+            for site, answer in enumerate(answers):
+                if answer is None or answer.shape[1] == 1:  # no donor moves it
+                    continue
+                fitted = estimators[site].some(members[self.units.at(site)])
+                responses = answer.to(self._dtype).movedim(2, 1)
+                total = total + fitted.response(responses, self.sample.weights).bits.sum(-1)
+            found.append(total)
+        return torch.cat(found)
 
     @property
     def filled(self) -> list[int]:

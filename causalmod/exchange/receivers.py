@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
-from causalmod.exchange.blocks import at_rows
+from causalmod.exchange.blocks import at_rows, spread_of
 from causalmod.exchange.choice import distinct_rows
 from causalmod.exchange.coordinates import Coordinates
 from causalmod.exchange.groups import check_finite
 from causalmod.exchange.hybrid import CONTEXT, RESPOND, HybridRuns, Sample
-from causalmod.information import Bounds, Estimator, Observed
+from causalmod.information import Bounds, Estimator
 from causalmod.information.estimators.exact import value_codes, value_size
 from causalmod.scm import StructuralCausalModel
 
-_RUN_BYTES = 2**25  # what is held at a time: replays are quickest near the processor's cache
 _NULL_CONTEXTS, _NULL_DRAWS = 64, 4
 
 
@@ -71,6 +71,10 @@ class Receivers:
         self._observed = self._coordinates.observed()
         self._distinct: dict[int, tuple[Tensor, Tensor]] = {}
 
+    @cached_property
+    def _spread(self) -> Tensor:
+        return spread_of(self._observed)
+
     def draws_that_fit(self) -> int:
         """Donors for one context that the memory has room for."""
         return self._memory // (len(self._coordinates.unit_of) * 64)
@@ -81,32 +85,19 @@ class Receivers:
         Raises:
             EstimatorError: a response overflows, or the estimator is not for such signals.
         """
-        keep = question.members[self._coordinates.unit_of]
-        observed = Observed(self._observed.values[:, keep], self._observed.scale[keep])
-        observed = observed if rows is None else at_rows(observed, rows)
+        observed = self._observed if rows is None else at_rows(self._observed, rows, self._spread)
         estimator = self._kind.fit(None, observed, self._resolution)
-        contexts, draws = sample.shape
-        held = draws * len(keep) * 4 * (4 + len(sample.donors)) + draws * int(keep.sum()) * 32
-        step = max(1, min(self._memory, _RUN_BYTES) // held)
-        parts: list[Bounds] = []
-        for start in range(0, contexts, step):
-            some = sample.some(slice(start, start + step))
-            responses = self._responses(question, some)
-            if sample.weights is None:
-                parts.append(estimator.unbiased(responses))
-            else:
-                parts.append(estimator.response(responses, sample.weights))
-        return Bounds.joined(parts)
-
-    def _responses(self, question: Question, sample: Sample) -> Tensor:
-        """``[context, donor, coordinate]`` of the receiver."""
         runs = HybridRuns(self._scm, sample, memory=self._memory)
-        parts = [
-            response[0][:, :, question.members[self._scm.units.at(site)]].flatten(2)
-            for site, response in zip(runs.filled, runs.run(question.states[None]), strict=True)
-        ]
-        members = [n for n, m in zip(self._scm.units.names, question.members, strict=True) if m]
-        return check_finite(torch.cat(parts, dim=-1), "a module", members).double()
+        names = [n for n, m in zip(self._scm.units.names, question.members, strict=True) if m]
+        parts: list[Bounds] = []
+        for answers, which in runs.answers(question.states, question.members):
+            responses = check_finite(answers, "a module", names)
+            some = estimator.some(which)
+            if sample.weights is None:
+                parts.append(some.unbiased(responses))
+            else:
+                parts.append(some.response(responses, sample.weights))
+        return Bounds.joined(parts)
 
     def noise(self, question: Question, contexts: Tensor) -> float:
         """What is read where each donor is the context itself: 0, but for numerical noise."""

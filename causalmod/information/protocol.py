@@ -33,6 +33,13 @@ class Bounds(NamedTuple):
         bits = torch.cat([part.bits for part in parts])
         return cls(bits, torch.cat(uppers) if uppers else None)
 
+    @classmethod
+    def stacked(cls, parts: Sequence[Bounds]) -> Bounds:
+        """Lay parts of equal shape along a new first dimension."""
+        uppers = [part.upper for part in parts if part.upper is not None]
+        bits = torch.stack([part.bits for part in parts])
+        return cls(bits, torch.stack(uppers) if uppers else None)
+
 
 class Observed(NamedTuple):
     """A group's activations on the data, and the scale of each coordinate.
@@ -62,6 +69,7 @@ class Estimator(ABC):
         contextual: can it tell what is sent within one context, by :meth:`response`? Where not, or
             where groups are refused, averaged figures are read off pairs of a donor and a response
             by :meth:`shared`; else off a grid of donors and contexts.
+        by_distance: are responses read through their distances only (:meth:`from_distances`)?
         most_rows: rows above which :meth:`shared` takes too long; a sample of them is used then.
         paper: where the estimator comes from.
         assumes: what it takes for granted, in a few words.
@@ -75,6 +83,7 @@ class Estimator(ABC):
     exact: ClassVar[bool] = False
     counts: ClassVar[bool] = False
     contextual: ClassVar[bool] = True
+    by_distance: ClassVar[bool] = False
     most_rows: ClassVar[int | None] = None
     paper: ClassVar[str]
     assumes: ClassVar[str] = ""
@@ -154,6 +163,26 @@ class Estimator(ABC):
             return Bounds(bits)
         upper = 2 * whole.upper - (first.upper + second.upper) / 2
         return Bounds(bits, torch.maximum(bits, upper))
+
+    def distances(self, responses: Tensor) -> Tensor:
+        """Squared distances ``[..., donor, donor]`` in noise scales; those of sites add up.
+
+        Args:
+            responses: ``[..., donor, coordinate]`` of the target.
+        """
+        raise EstimatorError(f"estimator={self.name!r} is not one of distances")
+
+    def from_distances(self, squared: Tensor, *, unbiased: bool = False) -> Bounds:
+        """:meth:`response` (or :meth:`unbiased`) from squared distances ``[..., donor, donor]``."""
+        raise EstimatorError(f"estimator={self.name!r} is not one of distances")
+
+    def some(self, keep: Tensor) -> Estimator:
+        """Return the estimator for some of the target's coordinates, to read responses with.
+
+        Args:
+            keep: bool ``[coordinate]`` (or ``[unit]``, where units are measured one by one).
+        """
+        raise EstimatorError(f"estimator={self.name!r} reads a target as a whole only")
 
     @abstractmethod
     def shared(self, source: Tensor, target: Tensor) -> Bounds:

@@ -43,7 +43,7 @@ def random_exchanges(
     own = labels[:, None, :] == modules
     stream = torch.where(labels[:, None, :] < modules, labels[:, None, :], labels[:, None, :] - 1)
     states = torch.where(own, RESPOND, stream).flatten(0, 1)
-    bits = runs.joint(lambda r: fitted.response(r, sample.weights), states, own.flatten(0, 1)).bits
+    bits = runs.joint(fitted, states, own.flatten(0, 1)).bits
     totals = bits.mean(-1).reshape(len(labels), settings.k).sum(1).tolist()
     return totals[0], tuple(totals[1:])
 

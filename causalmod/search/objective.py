@@ -9,14 +9,13 @@ S      = c / mean c over random partitions with the same sizes per layer
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from causalmod.exchange.hybrid import CONTEXT, RESPOND, HybridRuns, Sample
-from causalmod.information import ESTIMATORS, Bounds
+from causalmod.information import ESTIMATORS
 from causalmod.scm import StructuralCausalModel
 
 SAME_SIZE_DRAWS = 32
@@ -77,10 +76,11 @@ class Objective:
         self.units = scm.units
         self._runs = HybridRuns(scm, sample, dtype=dtype, memory=memory)
         kind = ESTIMATORS.get(estimator)
-        joint = kind.fit(None, self._runs.coordinates.observed(), resolution)
-        self._joint: Callable[[Tensor], Bounds] = lambda r: joint.response(r, sample.weights)
+        self._joint = kind.fit(None, self._runs.coordinates.observed(), resolution)
         apart = self._runs.coordinates.observed_apart()
-        self._apart = [kind.fit(None, o, resolution) if o.values.numel() else joint for o in apart]
+        self._apart = [
+            kind.fit(None, o, resolution) if o.values.numel() else self._joint for o in apart
+        ]
         self._seed = seed
         self._means: dict[tuple[tuple[int, ...], ...], Terms | None] = {}
         self.evaluations = 0

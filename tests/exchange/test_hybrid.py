@@ -86,7 +86,7 @@ def test_joint_and_apart_read_members_only(network: tuple[nn.Sequential, Tensor]
     members[0, 4], members[1, 4:6] = True, True
     kind, observed = ESTIMATORS.get("gaussian"), runs.coordinates.observed()
     joint = kind.fit(None, observed, 1.0)
-    pair = runs.joint(joint.response, states, members)
+    pair = runs.joint(joint, states, members)
     apart = [kind.fit(None, each, 1.0) for each in runs.coordinates.observed_apart()]
     each = runs.apart(apart, states, members)
     assert pair.bits.shape == each.shape == (2, CONTEXTS)
@@ -107,7 +107,7 @@ def test_batches_of_jobs_change_nothing(network: tuple[nn.Sequential, Tensor]) -
         runs = HybridRuns(scm, sample, memory=memory)
         assert (runs.jobs_at_once == 1) == (memory == 1)
         joint = ESTIMATORS.get("pairwise").fit(None, runs.coordinates.observed(), 1.0)
-        found.append(runs.joint(joint.response, states, members).bits)
+        found.append(runs.joint(joint, states, members).bits)
         assert runs.rows_run == 9 * CONTEXTS * DONORS
     assert torch.allclose(found[0], found[1], atol=1e-5)
 

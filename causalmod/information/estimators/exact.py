@@ -60,6 +60,10 @@ class Exact(Estimator):
         values = values.double()
         return row_codes(value_codes(values, torch.maximum(self._target_size, value_size(values))))
 
+    def some(self, keep: Tensor) -> Exact:
+        """See :meth:`Estimator.some`."""
+        return type(self)(self._source_size, self._target_size[keep])
+
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """See :meth:`Estimator.response`."""
         values = responses.double()

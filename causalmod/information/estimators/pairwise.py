@@ -9,7 +9,7 @@ from torch import Tensor
 
 from causalmod.errors import EstimatorError
 from causalmod.information.bins import BINS, BinsLike
-from causalmod.information.estimators.gaussian import standardise
+from causalmod.information.estimators.gaussian import from_products, standardise
 from causalmod.information.protocol import ESTIMATORS, Bounds, Estimator, Observed
 
 _CHUNK = 2**17  # distances at a time: few enough to stay in the processor's cache
@@ -28,6 +28,7 @@ class PairwiseBounds(Estimator):
     """
 
     name = "pairwise"
+    by_distance = True
     most_rows = 1024
     paper = "Kolchinsky and Tracey (2017)"
     assumes = "noise of the resolution; fewer bits than half of log2(draws)"
@@ -45,18 +46,38 @@ class PairwiseBounds(Estimator):
         noise = None if source is None else resolution * source.scale
         return cls(noise, resolution * target.scale)
 
+    def some(self, keep: Tensor) -> PairwiseBounds:
+        """See :meth:`Estimator.some`."""
+        return type(self)(self._source_noise, self._target_noise[keep])
+
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """See :meth:`Estimator.response`."""
-        return mixture_bounds(standardise(responses.double(), self._target_noise), weights)
+        return mixture_bounds(standardise(responses, self._target_noise), weights)
 
     def unbiased(self, responses: Tensor) -> Bounds:
         """See :meth:`Estimator.unbiased`; the halves are read off the distances of the whole."""
         if responses.shape[-2] < 4:
             return self.response(responses)
         halves = _Halves(responses.shape[-2])
-        low, high = _bounds(standardise(responses.double(), self._target_noise), halves)
-        bits = low @ halves.to_figure
-        return Bounds(bits, torch.maximum(bits, high @ halves.to_figure))
+        return halves.figure(_bounds(standardise(responses, self._target_noise), halves))
+
+    def distances(self, responses: Tensor) -> Tensor:
+        """See :meth:`Estimator.distances`."""
+        scaled = standardise(responses, self._target_noise)
+        flat = scaled.flatten(0, -3)
+        return _squared_distances(flat, flat).view(*scaled.shape[:-1], scaled.shape[-2])
+
+    def from_distances(self, squared: Tensor, *, unbiased: bool = False) -> Bounds:
+        """See :meth:`Estimator.from_distances`."""
+        draws = squared.shape[-1]
+        halves = _Halves(draws) if unbiased and draws >= 4 else None
+        parts = _Parts(draws) if halves is None else halves
+        low = squared.new_zeros(*squared.shape[:-2], parts.counts.shape[1])
+        high = torch.zeros_like(low)
+        _take_in(low, high, squared.clone(), parts, slice(None))
+        if halves is not None:
+            return halves.figure(_Pair(low, high))
+        return Bounds(low[..., 0], high[..., 0])
 
     def shared(self, source: Tensor, target: Tensor) -> Bounds:
         """See :meth:`Estimator.shared`; noise is added to both sides.
@@ -65,8 +86,8 @@ class PairwiseBounds(Estimator):
         """
         if self._source_noise is None:
             raise EstimatorError("fit the estimator with a source to measure what is shared")
-        left = standardise(source.double(), self._source_noise)
-        right = standardise(target.double(), self._target_noise)
+        left = standardise(source, self._source_noise)
+        right = standardise(target, self._target_noise)
         parts = _Parts(len(left))
         b, c = _bounds(left, parts), _bounds(right, parts)
         both = _bounds(torch.cat([left, right], dim=-1), parts)
@@ -107,6 +128,11 @@ class _Halves(_Parts):
         halves[self._middle : 2 * self._middle, 1] = 1.0
         self.counts = torch.cat([self.counts, halves], dim=1)
 
+    def figure(self, pair: _Pair) -> Bounds:
+        """Figures without the bias in the number of draws."""
+        bits = pair.low @ self.to_figure
+        return Bounds(bits, torch.maximum(bits, pair.high @ self.to_figure))
+
     def sums(self, kernel: Tensor) -> Tensor:
         middle = self._middle
         first = kernel[..., :middle].sum(-1)
@@ -141,25 +167,36 @@ def _bounds(scaled: Tensor, parts: _Parts) -> _Pair:
         some = slice(start, start + mixtures)
         for first in range(0, draws, rows):
             part = slice(first, first + rows)
-            kernel = _squared_distances(flat[some, part], flat[some]).mul_(-1 / 8).exp_()
-            low[some] -= _log_means(kernel, parts, part)
-            high[some] -= _log_means(kernel.square_().square_(), parts, part)  # exp(-d^2 / 2)
+            squared = _squared_distances(flat[some, part], flat[some])
+            _take_in(low[some], high[some], squared, parts, part)
     lead = scaled.shape[:-2]
     return _Pair(low.reshape(*lead, -1), high.reshape(*lead, -1))
 
 
+def _take_in(low: Tensor, high: Tensor, squared: Tensor, parts: _Parts, rows: slice) -> None:
+    """Add what some rows of squared distances, which are used up, contribute to both bounds."""
+    kernel = squared.mul_(-1 / 8).exp_()
+    low -= _log_means(kernel, parts, rows)
+    high -= _log_means(kernel.square_().square_(), parts, rows)  # exp(-d^2 / 2)
+
+
 def _squared_distances(some: Tensor, every: Tensor) -> Tensor:
-    """``[..., i, j]`` squared distances, in double precision.
+    """``[..., i, j]`` squared distances, in double precision; ``some`` are all centres or a part.
 
     Centres are measured from one of them, so what does not move is at exactly 0. Products of far
     ones lose digits to cancellation; then every difference is taken by itself.
     """
-    squares = every.square().sum(-1)
-    if float(squares.amax()) > _FAR:
-        exact = "donot_use_mm_for_euclid_dist"
-        return torch.cdist(some, every, compute_mode=exact).square_()
-    found = torch.baddbmm(squares[:, None, :], some, every.mT, alpha=-2)
-    return found.add_(some.square().sum(-1, keepdim=True)).clamp_min_(0)
+    if some.shape == every.shape:
+        products = some @ every.mT
+        if float(products.diagonal(dim1=-2, dim2=-1).amax()) <= _FAR:
+            return from_products(products)
+    else:
+        squares = every.square().sum(-1)
+        if float(squares.amax()) <= _FAR:
+            found = torch.baddbmm(squares[:, None, :], some, every.mT, alpha=-2)
+            return found.add_(some.square().sum(-1, keepdim=True)).clamp_min_(0)
+    exact = "donot_use_mm_for_euclid_dist"
+    return torch.cdist(some, every, compute_mode=exact).square_()
 
 
 def _log_means(kernel: Tensor, parts: _Parts, rows: slice) -> Tensor:
