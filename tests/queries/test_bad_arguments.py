@@ -78,15 +78,25 @@ def test_dot_and_gml_take_the_model_or_its_graph(xor: cm.StructuralCausalModel) 
     assert cm.to_gml(xor) == cm.to_gml(xor.graph)
 
 
+class LookUp(torch.nn.Module):
+    """A table of five rows, looked up by the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Parameter(torch.arange(5.0))
+
+    def forward(self, places: torch.Tensor) -> torch.Tensor:
+        return self.table.expand(len(places), 5).gather(1, places) * 2
+
+
 def test_values_that_the_network_cannot_take_are_refused() -> None:
-    """A token that is in no vocabulary: the error is ours, not one from inside torch."""
-    embed = torch.nn.Sequential(torch.nn.Embedding(5, 2), torch.nn.Flatten(), torch.nn.Linear(4, 1))
-    scm = cm.compile(embed.eval(), torch.tensor([[0, 1], [2, 3], [4, 0]]))
+    """Row 7 of five: the error is ours, not one from inside torch."""
+    scm = cm.compile(LookUp().eval(), torch.tensor([[0, 1], [2, 3], [4, 0]]))
     for call in (
         lambda: cm.query(scm, "E[output | do(input[0] = 7)]"),
         lambda: scm.do({"input[0]": 7}).observe(),
     ):
-        with pytest.raises(cm.InputError, match="cannot run with what the intervention sets"):
+        with pytest.raises(cm.InputError, match="intervention"):
             call()
 
 
