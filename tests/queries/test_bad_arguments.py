@@ -86,7 +86,7 @@ class LookUp(torch.nn.Module):
         self.table = torch.nn.Parameter(torch.arange(5.0))
 
     def forward(self, places: torch.Tensor) -> torch.Tensor:
-        return self.table.expand(len(places), 5).gather(1, places) * 2
+        return self.table.expand(places.shape[0], 5).gather(1, places) * 2
 
 
 def test_values_that_the_network_cannot_take_are_refused() -> None:
