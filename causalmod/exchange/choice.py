@@ -71,7 +71,7 @@ def check_rows(rows: Tensor | None, count: int) -> Tensor:
             f"rows must be at least two numbers from 0 to {count - 1}; given {len(rows)}"
             + (f", from {int(rows.min())} to {int(rows.max())}" if len(rows) else "")
         )
-    return rows.long()
+    return rows.long().cpu()
 
 
 def distinct_rows(codes: Tensor) -> tuple[Tensor, Tensor]:

@@ -21,6 +21,8 @@ def compile(
     inputs: compiler.Inputs,
     sites: compiler.Choice | None = None,
     variables: compiler.Grains = "unit",
+    *,
+    device: torch.device | str | None = None,
 ) -> StructuralCausalModel:
     """Compile a trained network and data into a structural causal model.
 
@@ -41,11 +43,16 @@ def compile(
             image, a feature of a sequence, a head of an attention. ``"channel"``, ``"head"``,
             ``"position"`` or ``"element"`` (a single number) cut the sites so that have such
             parts. A dict from names or globs to these says it site by site.
+        device: where the model is to live and all its work is done, such as ``"cuda"``: copies of
+            the network and the inputs go there, the user's own stay where they are. By default
+            where they are, which has to be one device. Values given later, as in
+            :meth:`StructuralCausalModel.do`, are moved there; what the model returns is there.
 
     Raises:
         InputError: a site does not have the parts that ``variables`` asks for; the model is in
             training mode, or the inputs are NaN, infinite, too few, or of a
-            shape or dtype that the model does not take.
+            shape or dtype that the model does not take; or network and inputs are on several
+            devices, or on none that is there.
         CompileError: the network branches on tensor values, keeps state, mixes rows, or is
             otherwise impossible to trace; or an activation is NaN or infinite on the data.
         SelectorError: ``sites`` names no tensor of the network.
@@ -58,8 +65,10 @@ def compile(
         >>> torch.equal(scm.observe()["output"], net(torch.eye(2)))
         True
     """
-    model = compiler.check_model(compiler.as_network(model, inputs))
-    data = compiler.read_inputs(model, inputs)
+    place = None if device is None else compiler.read_device(device)
+    given = compiler.check_model(compiler.as_network(model, inputs, place))
+    model = compiler.on_device(given, place)
+    data = compiler.read_inputs(model, inputs, place)
     if isinstance(model, compiler.FileNetwork):
         model.check(data)
     result = compiler.first_run(model, data)

@@ -225,7 +225,7 @@ class StructuralCausalModel(GraphedMechanisms):
                 f"rows must be whole numbers from 0 to {self.rows - 1}, such as [0, 7]; "
                 f"given {rows!r}"
             )
-        return index.long()
+        return index.long().cpu()
 
     # --- what follows -----------------------------------------------------------------------------
 
