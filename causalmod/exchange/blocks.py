@@ -44,12 +44,17 @@ def draw_blocks(rows: Tensor, contexts: int, draws: int, streams: int, seed: int
     return found
 
 
-def at_rows(observed: Observed, rows: Tensor) -> Observed:
-    """Some rows, with scales that follow their spread."""
-    values = observed.values.double()
-    spread, now = values.std(0, unbiased=False), values[rows].std(0, unbiased=False)
+def at_rows(observed: Observed, rows: Tensor, spread: Tensor | None = None) -> Observed:
+    """Some rows, with scales that follow their spread; ``spread`` is that of all rows, if known."""
+    spread = spread_of(observed) if spread is None else spread
+    now = observed.values[rows].double().std(0, unbiased=False)
     follow = torch.where((spread > 0) & (now > 0), now / spread.clamp_min(1e-300), 1.0)
     return Observed(observed.values[rows], observed.scale * follow)
+
+
+def spread_of(observed: Observed) -> Tensor:
+    """Standard deviation ``[coordinate]`` over all rows."""
+    return observed.values.double().std(0, unbiased=False)
 
 
 def means(parts: list[Bounds]) -> Bounds | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
-from causalmod.exchange.blocks import at_rows
+from causalmod.exchange.blocks import at_rows, spread_of
 from causalmod.exchange.choice import distinct_rows
 from causalmod.exchange.coordinates import Coordinates
 from causalmod.exchange.groups import check_finite
@@ -70,6 +71,10 @@ class Receivers:
         self._observed = self._coordinates.observed()
         self._distinct: dict[int, tuple[Tensor, Tensor]] = {}
 
+    @cached_property
+    def _spread(self) -> Tensor:
+        return spread_of(self._observed)
+
     def draws_that_fit(self) -> int:
         """Donors for one context that the memory has room for."""
         return self._memory // (len(self._coordinates.unit_of) * 64)
@@ -80,13 +85,13 @@ class Receivers:
         Raises:
             EstimatorError: a response overflows, or the estimator is not for such signals.
         """
-        observed = self._observed if rows is None else at_rows(self._observed, rows)
+        observed = self._observed if rows is None else at_rows(self._observed, rows, self._spread)
         estimator = self._kind.fit(None, observed, self._resolution)
         runs = HybridRuns(self._scm, sample, memory=self._memory)
         names = [n for n, m in zip(self._scm.units.names, question.members, strict=True) if m]
         parts: list[Bounds] = []
         for answers, which in runs.answers(question.states, question.members):
-            responses = check_finite(answers, "a module", names).double()
+            responses = check_finite(answers, "a module", names)
             some = estimator.some(which)
             if sample.weights is None:
                 parts.append(some.unbiased(responses))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from torch import Tensor, fx
 
@@ -61,11 +62,24 @@ class Stage:
         return not self.maps and not self.whole
 
 
+#: Stages of models that are still in use, by the units that were asked for.
+_KNOWN: WeakKeyDictionary[
+    StructuralCausalModel, dict[tuple[str, ...], tuple[Stage, ...] | None]
+] = WeakKeyDictionary()
+
+
 def find_stages(scm: StructuralCausalModel, units: Units) -> tuple[Stage, ...] | None:
     """Return a stage for each site of the units; None where a model cannot be cut like that.
 
     It cannot when an intervention stands between the sites, or on a live unit.
     """
+    known = _KNOWN.setdefault(scm, {})
+    if units.names not in known:
+        known[units.names] = _find(scm, units)
+    return known[units.names]
+
+
+def _find(scm: StructuralCausalModel, units: Units) -> tuple[Stage, ...] | None:
     if scm.views_of(None) or not _held_still(scm, units):
         return None
     program = scm.program

@@ -69,6 +69,7 @@ class Estimator(ABC):
         contextual: can it tell what is sent within one context, by :meth:`response`? Where not, or
             where groups are refused, averaged figures are read off pairs of a donor and a response
             by :meth:`shared`; else off a grid of donors and contexts.
+        by_distance: are responses read through their distances only (:meth:`from_distances`)?
         most_rows: rows above which :meth:`shared` takes too long; a sample of them is used then.
         paper: where the estimator comes from.
         assumes: what it takes for granted, in a few words.
@@ -82,6 +83,7 @@ class Estimator(ABC):
     exact: ClassVar[bool] = False
     counts: ClassVar[bool] = False
     contextual: ClassVar[bool] = True
+    by_distance: ClassVar[bool] = False
     most_rows: ClassVar[int | None] = None
     paper: ClassVar[str]
     assumes: ClassVar[str] = ""
@@ -161,6 +163,18 @@ class Estimator(ABC):
             return Bounds(bits)
         upper = 2 * whole.upper - (first.upper + second.upper) / 2
         return Bounds(bits, torch.maximum(bits, upper))
+
+    def distances(self, responses: Tensor) -> Tensor:
+        """Squared distances ``[..., donor, donor]`` in noise scales; those of sites add up.
+
+        Args:
+            responses: ``[..., donor, coordinate]`` of the target.
+        """
+        raise EstimatorError(f"estimator={self.name!r} is not one of distances")
+
+    def from_distances(self, squared: Tensor, *, unbiased: bool = False) -> Bounds:
+        """:meth:`response` (or :meth:`unbiased`) from squared distances ``[..., donor, donor]``."""
+        raise EstimatorError(f"estimator={self.name!r} is not one of distances")
 
     def some(self, keep: Tensor) -> Estimator:
         """Return the estimator for some of the target's coordinates, to read responses with.

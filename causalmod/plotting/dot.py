@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from causalmod.errors import InputError
 from causalmod.partition import Partition
 from causalmod.plotting.style import colour
 from causalmod.plotting.text import plain
-from causalmod.scm import StructuralCausalModel
 
 if TYPE_CHECKING:
     import networkx as nx
+
+    from causalmod.scm import StructuralCausalModel
 
 
 def to_dot(graph: nx.DiGraph | StructuralCausalModel, partition: Partition | None = None) -> str:
@@ -34,7 +35,8 @@ def to_dot(graph: nx.DiGraph | StructuralCausalModel, partition: Partition | Non
           "fc1[0]" -> "say \"hi\"";
         }
     """
-    held = graph.graph if isinstance(graph, StructuralCausalModel) else graph
+    inner = getattr(graph, "graph", None)  # of a model: a graph; of a graph: its attributes
+    held: Any = inner if hasattr(inner, "edges") else graph
     if not hasattr(held, "edges") or not hasattr(held, "nodes"):
         raise InputError(
             f"expected a compiled model or a networkx.DiGraph; given {type(graph).__name__}"

@@ -92,6 +92,11 @@ def test_signals_that_hide_the_noise_have_a_figure() -> None:
 def test_rounding_is_dropped_and_signal_kept() -> None:
     noise = torch.ones(1, dtype=torch.float64)
     column = torch.tensor([[100.0], [100.0 + 5e-6], [101.0]], dtype=torch.float64)
-    assert standardise(column, noise).flatten().tolist() == [0.0, 0.0, 1.0]
+    assert standardise(column, noise).flatten().tolist() == pytest.approx([0.0, 5e-6, 1.0])
+    assert standardise(column[:2], noise).flatten().tolist() == [0.0, 0.0]
     large = torch.tensor([[1e6], [1e6 + 0.5], [1e6 + 2]], dtype=torch.float64)
-    assert standardise(large, noise).flatten().tolist() == [0.0, 0.0, 2.0]
+    assert standardise(large, noise).flatten().tolist() == [0.0, 0.5, 2.0]
+    assert standardise(large[:2], noise).flatten().tolist() == [0.0, 0.0]
+    coarse = torch.tensor([[100.0], [100.0625], [132.0]], dtype=torch.float16)
+    assert standardise(coarse[:2], noise).flatten().tolist() == [0.0, 0.0]
+    assert standardise(coarse[[0, 2]], noise).flatten().tolist() == [0.0, 32.0]

@@ -36,6 +36,7 @@ class GaussianChannel(Estimator):
     """
 
     name = "gaussian"
+    by_distance = True
     paper = "Shannon (1948)"
     assumes = "noise of the resolution; signals near Gaussian (an upper bound on others)"
     cost = "n d min(n, d)"
@@ -51,6 +52,23 @@ class GaussianChannel(Estimator):
         """See :meth:`Estimator.fit`."""
         noise = None if source is None else resolution * source.scale
         return cls(noise, resolution * target.scale)
+
+    def distances(self, responses: Tensor) -> Tensor:
+        """See :meth:`Estimator.distances`."""
+        scaled = standardise(responses, self._target_noise)
+        products = scaled @ scaled.mT
+        squares = products.diagonal(dim1=-2, dim2=-1)
+        return (squares[..., None] + squares[..., None, :] - 2 * products).clamp_min_(0)
+
+    def from_distances(self, squared: Tensor, *, unbiased: bool = False) -> Bounds:
+        """See :meth:`Estimator.from_distances`; products of centred values follow from these."""
+        whole = channel_bits_of(squared)
+        middle = squared.shape[-1] // 2
+        if not unbiased or middle < 2:
+            return Bounds(whole)
+        first = channel_bits_of(squared[..., :middle, :middle])
+        second = squared[..., middle : 2 * middle, middle : 2 * middle]
+        return Bounds(2 * whole - (first + channel_bits_of(second)) / 2)
 
     def some(self, keep: Tensor) -> GaussianChannel:
         """See :meth:`Estimator.some`."""
@@ -71,15 +89,19 @@ class GaussianChannel(Estimator):
 
 
 def standardise(responses: Tensor, noise: Tensor) -> Tensor:
-    """Measure ``[..., donor, coordinate]`` from the first donor, in noise scales; drop rounding.
+    """Measure ``[..., donor, coordinate]`` from the first donor, in noise scales, in double.
 
-    So a response that does not move is exactly 0, whatever its offset.
+    A coordinate that moves by no more than rounding is at exactly 0, whatever its offset.
     """
-    noise = noise.to(responses.dtype)
-    moved = (responses - responses[..., :1, :]) / noise
-    size = torch.maximum(responses.amax(-2, keepdim=True), -responses.amin(-2, keepdim=True))
-    rounding = (size / noise * MERGE).clamp_min(DUST)
-    return moved.masked_fill_(moved.abs() < rounding, 0.0)
+    merge = max(MERGE, 8 * torch.finfo(responses.dtype).eps)
+    values = responses.float() if merge > MERGE else responses
+    first = values[..., :1, :]
+    moved = values - first
+    low, high = moved.aminmax(dim=-2, keepdim=True)
+    size = torch.maximum((first + high).abs(), (first + low).abs()).double()
+    rounding = torch.maximum(size * merge, DUST * noise.double())
+    moves = torch.maximum(high, -low) >= rounding
+    return moved.double().mul_(torch.where(moves, 1 / noise.double(), 0.0))
 
 
 def channel_bits(scaled: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -102,11 +124,28 @@ def channel_bits(scaled: Tensor, weights: Tensor | None = None) -> Tensor:
         return weighted.square().sum((-2, -1)).log1p() / (2 * log(2))
     # both Gram matrices have the same determinant (Sylvester); the smaller one is cheaper
     gram = weighted.mT @ weighted if width <= donors else weighted @ weighted.mT
-    factor, failed = torch.linalg.cholesky_ex(torch.eye(gram.shape[-1], dtype=gram.dtype) + gram)
-    bits = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1).clamp_min(0) / log(2)
-    rounding = gram.diagonal(dim1=-2, dim2=-1).amax(-1) * torch.finfo(gram.dtype).eps
-    hidden = (rounding > _ROUNDING) | (failed > 0)
+    bits, hidden = _log_determinant(gram)
     if bool(hidden.any()):  # beside such signals the noise is lost in squares: take none
         values = torch.linalg.svdvals(weighted[hidden].double()).square()
         bits[hidden] = (values.log1p().sum(-1) / (2 * log(2))).to(bits.dtype)
     return bits
+
+
+def channel_bits_of(squared: Tensor) -> Tensor:
+    """:func:`channel_bits` from squared distances ``[..., donor, donor]``, equal weights."""
+    rows = squared.mean(-1, keepdim=True)
+    middle = rows.mean(-2, keepdim=True)
+    gram = (rows + rows.mT - squared - middle) / (2 * squared.shape[-1])
+    bits, hidden = _log_determinant(gram)
+    if bool(hidden.any()):
+        values = torch.linalg.eigvalsh(gram[hidden]).clamp_min(0)
+        bits[hidden] = values.log1p().sum(-1) / (2 * log(2))
+    return bits
+
+
+def _log_determinant(gram: Tensor) -> tuple[Tensor, Tensor]:
+    """``1/2 log2 det(I + gram)``, and where rounding may hide the noise."""
+    factor, failed = torch.linalg.cholesky_ex(torch.eye(gram.shape[-1], dtype=gram.dtype) + gram)
+    bits = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1).clamp_min(0) / log(2)
+    rounding = gram.diagonal(dim1=-2, dim2=-1).amax(-1) * torch.finfo(gram.dtype).eps
+    return bits, (rounding > _ROUNDING) | (failed > 0)

@@ -28,6 +28,7 @@ class PairwiseBounds(Estimator):
     """
 
     name = "pairwise"
+    by_distance = True
     most_rows = 1024
     paper = "Kolchinsky and Tracey (2017)"
     assumes = "noise of the resolution; fewer bits than half of log2(draws)"
@@ -51,16 +52,32 @@ class PairwiseBounds(Estimator):
 
     def response(self, responses: Tensor, weights: Tensor | None = None) -> Bounds:
         """See :meth:`Estimator.response`."""
-        return mixture_bounds(standardise(responses.double(), self._target_noise), weights)
+        return mixture_bounds(standardise(responses, self._target_noise), weights)
 
     def unbiased(self, responses: Tensor) -> Bounds:
         """See :meth:`Estimator.unbiased`; the halves are read off the distances of the whole."""
         if responses.shape[-2] < 4:
             return self.response(responses)
         halves = _Halves(responses.shape[-2])
-        low, high = _bounds(standardise(responses.double(), self._target_noise), halves)
-        bits = low @ halves.to_figure
-        return Bounds(bits, torch.maximum(bits, high @ halves.to_figure))
+        return halves.figure(_bounds(standardise(responses, self._target_noise), halves))
+
+    def distances(self, responses: Tensor) -> Tensor:
+        """See :meth:`Estimator.distances`."""
+        scaled = standardise(responses, self._target_noise)
+        flat = scaled.flatten(0, -3)
+        return _squared_distances(flat, flat).view(*scaled.shape[:-1], scaled.shape[-2])
+
+    def from_distances(self, squared: Tensor, *, unbiased: bool = False) -> Bounds:
+        """See :meth:`Estimator.from_distances`."""
+        draws = squared.shape[-1]
+        halves = _Halves(draws) if unbiased and draws >= 4 else None
+        parts = _Parts(draws) if halves is None else halves
+        low = squared.new_zeros(*squared.shape[:-2], parts.counts.shape[1])
+        high = torch.zeros_like(low)
+        _take_in(low, high, squared.clone(), parts, slice(None))
+        if halves is not None:
+            return halves.figure(_Pair(low, high))
+        return Bounds(low[..., 0], high[..., 0])
 
     def shared(self, source: Tensor, target: Tensor) -> Bounds:
         """See :meth:`Estimator.shared`; noise is added to both sides.
@@ -69,8 +86,8 @@ class PairwiseBounds(Estimator):
         """
         if self._source_noise is None:
             raise EstimatorError("fit the estimator with a source to measure what is shared")
-        left = standardise(source.double(), self._source_noise)
-        right = standardise(target.double(), self._target_noise)
+        left = standardise(source, self._source_noise)
+        right = standardise(target, self._target_noise)
         parts = _Parts(len(left))
         b, c = _bounds(left, parts), _bounds(right, parts)
         both = _bounds(torch.cat([left, right], dim=-1), parts)
@@ -111,6 +128,11 @@ class _Halves(_Parts):
         halves[self._middle : 2 * self._middle, 1] = 1.0
         self.counts = torch.cat([self.counts, halves], dim=1)
 
+    def figure(self, pair: _Pair) -> Bounds:
+        """Figures without the bias in the number of draws."""
+        bits = pair.low @ self.to_figure
+        return Bounds(bits, torch.maximum(bits, pair.high @ self.to_figure))
+
     def sums(self, kernel: Tensor) -> Tensor:
         middle = self._middle
         first = kernel[..., :middle].sum(-1)
@@ -145,11 +167,17 @@ def _bounds(scaled: Tensor, parts: _Parts) -> _Pair:
         some = slice(start, start + mixtures)
         for first in range(0, draws, rows):
             part = slice(first, first + rows)
-            kernel = _squared_distances(flat[some, part], flat[some]).mul_(-1 / 8).exp_()
-            low[some] -= _log_means(kernel, parts, part)
-            high[some] -= _log_means(kernel.square_().square_(), parts, part)  # exp(-d^2 / 2)
+            squared = _squared_distances(flat[some, part], flat[some])
+            _take_in(low[some], high[some], squared, parts, part)
     lead = scaled.shape[:-2]
     return _Pair(low.reshape(*lead, -1), high.reshape(*lead, -1))
+
+
+def _take_in(low: Tensor, high: Tensor, squared: Tensor, parts: _Parts, rows: slice) -> None:
+    """Add what some rows of squared distances, which are used up, contribute to both bounds."""
+    kernel = squared.mul_(-1 / 8).exp_()
+    low -= _log_means(kernel, parts, rows)
+    high -= _log_means(kernel.square_().square_(), parts, rows)  # exp(-d^2 / 2)
 
 
 def _squared_distances(some: Tensor, every: Tensor) -> Tensor:
