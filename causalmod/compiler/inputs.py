@@ -76,9 +76,7 @@ def check_model(model: object) -> nn.Module:
     return model
 
 
-def read_inputs(
-    model: nn.Module, inputs: Inputs, device: torch.device | None = None
-) -> Data:
+def read_inputs(model: nn.Module, inputs: Inputs, device: torch.device | None = None) -> Data:
     """Copy ``inputs`` and split them into positional and keyword tensors, with a name for each.
 
     Args:

@@ -253,7 +253,7 @@ class StructuralCausalModel(GraphedMechanisms):
         """
         if self._assignments or self._on_edges:
             raise InputError("with_rows() works on the unmutilated model: call it before do()")
-        data = {name: value[rows] for name, value in self._data.items()}
+        data = {name: value[rows.to(self.device)] for name, value in self._data.items()}
         return self._with(data=data)
 
     def _with(
