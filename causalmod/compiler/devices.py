@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from torch import nn
@@ -36,7 +35,7 @@ def devices_of(model: nn.Module) -> dict[torch.device, str]:
     return {value.device: name for name, value in reversed(held)}
 
 
-def on_device(model: Any, device: torch.device | None) -> Any:
+def on_device(model: nn.Module, device: torch.device | None) -> nn.Module:
     """Return a network on a device: itself if it is there, else a copy.
 
     Args:
@@ -47,8 +46,6 @@ def on_device(model: Any, device: torch.device | None) -> Any:
         InputError: its parameters are on several devices, or without values; or it cannot be
             copied.
     """
-    if not isinstance(model, nn.Module):
-        return model  # refused later, with everything else that is no network
     places = devices_of(model)
     shown = ", ".join(f"{name!r} is on {place}" for place, name in places.items())
     empty = next((name for place, name in places.items() if place.type == "meta"), None)

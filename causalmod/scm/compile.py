@@ -67,14 +67,14 @@ def compile(
     """
     place = None if device is None else compiler.read_device(device)
     given = compiler.check_model(compiler.as_network(model, inputs, place))
-    model = compiler.on_device(given, place)
-    data = compiler.read_inputs(model, inputs, place)
-    if isinstance(model, compiler.FileNetwork):
-        model.check(data)
-    result = compiler.first_run(model, data)
+    network = compiler.on_device(given, place)
+    data = compiler.read_inputs(network, inputs, place)
+    if isinstance(network, compiler.FileNetwork):
+        network.check(data)
+    result = compiler.first_run(network, data)
     expected = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
     checks.outputs(expected, data.rows, type(result).__name__)
-    program = compiler.Program(compiler.trace(model, data))
+    program = compiler.Program(compiler.trace(network, data))
     catalogue = compiler.Catalogue(program)
     if isinstance(sites, Iterable) and not isinstance(sites, str):
         sites = list(sites)

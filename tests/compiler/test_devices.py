@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,7 @@ def test_a_gpu_gives_the_figures_of_the_cpu(name: str) -> None:
         assert (place, device) == (now, where), "the user's own model stays"
     assert set(scm.sites) == set(expected.sites)
 
-    def alike(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    def alike(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
         for site, value in wanted.items():
             assert found[site].device.type == "cuda"
             half = value.dtype in {torch.float16, torch.bfloat16}
