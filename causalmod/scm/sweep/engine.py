@@ -16,7 +16,7 @@ from torch import Tensor
 from causalmod.interventions import Assignment, chain
 from causalmod.scm.sweep.jobs import Job, Ready
 from causalmod.scm.sweep.on_site import SiteEngine
-from causalmod.scm.sweep.work import between, block
+from causalmod.scm.sweep.work import between, block, widest
 from causalmod.scm.views import on_rows
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Engine:
         starts += [scm.node_of(each.receiver) for each in job.on_edges]
         size = scm.rows
         if not job.is_soft:  # a function may look at all rows together
-            most = block(scm, between(scm, starts, self._record), self._memory)
+            most = block(widest(scm, between(scm, starts, self._record)), self._memory)
             size = min(size, self._most, most)
         self._last = size
         for start in range(0, scm.rows, size):

@@ -12,7 +12,7 @@ from torch import Tensor
 from causalmod import compiler
 from causalmod.interventions import Assignment
 from causalmod.scm.sweep.jobs import Job, Ready
-from causalmod.scm.sweep.work import between, block, products
+from causalmod.scm.sweep.work import between, block, products, widest
 
 if TYPE_CHECKING:
     from causalmod.scm.model import StructuralCausalModel
@@ -52,11 +52,12 @@ class SiteEngine:
             torch.arange(prod(self._site.shape)).reshape(1, *self._site.shape)
         )[0]
         self._between = between(scm, [self._node], record)
+        self._widest = widest(scm, self._between)
         self._skipping = self._worth_skipping()
 
     def block(self, memory: int) -> int:
         """Rows that are run at a time."""
-        return block(self._scm, self._between, memory)
+        return block(self._widest, memory)
 
     def _worth_skipping(self) -> float:
         """The share of changed rows up to which it pays to gather them and leave out the rest."""
