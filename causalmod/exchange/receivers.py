@@ -140,5 +140,6 @@ class Receivers:
         if module not in self._distinct:
             own = (self._labels == module)[self._coordinates.unit_of]
             values = self._observed.values[self._rows][:, own].double()
-            self._distinct[module] = distinct_rows(value_codes(values, value_size(values)))
+            first, counts = distinct_rows(value_codes(values, value_size(values)))
+            self._distinct[module] = first.cpu(), counts.cpu()
         return self._distinct[module]

@@ -37,7 +37,7 @@ def answer_one(worlds: Worlds, asked: Probability | Expectation, bins: int | Non
     for term, (world, name) in zip(asked.outcomes, wanted, strict=True):
         if world in first:
             found = worlds.read(name, world)
-            found = Columns(found.values[kept.to(found.values.device)], found.names)
+            found = Columns(found.values[kept], found.names)
         else:
             found = after.read(name, world)
         if term.event is not None:

@@ -105,7 +105,7 @@ class Worlds:
             for variable in variables:
                 width = scm.sites[variable.site].width
                 part = values[:, start : start + width]
-                held[variable.site][:, variable.index] = part.to(held[variable.site].dtype)
+                held[variable.site][:, variable.index] = part.to(held[variable.site])
                 start += width
         wanted = scm.resolve(target)
         free = {site: torch.zeros(scm.sites[site].count, dtype=torch.bool) for site in held}
@@ -237,7 +237,7 @@ class Worlds:
                     f"do({treatment}): {treatment.variable} is {like.dtype} and cannot hold what "
                     f"{term.name} is, {blocks.dtype}"
                 )
-            yield part, blocks.to(like.dtype)
+            yield part, blocks.to(like)
 
 
 def joined(base: World, subscript: World) -> World:
@@ -276,7 +276,10 @@ def columns(
         blocks[site][:, places([variable.index for variable in several])].flatten(1)
         for site, several in groupby(variables, lambda variable: variable.site)
     ]
-    return Columns(values[0] if len(values) == 1 else torch.cat(values, dim=1), tuple(names))
+    # what is made of them is tables, for which the processor is as good as any device
+    return Columns(
+        values[0].cpu() if len(values) == 1 else torch.cat(values, dim=1).cpu(), tuple(names)
+    )
 
 
 def places(index: list[int]) -> list[int] | slice:
