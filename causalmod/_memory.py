@@ -57,9 +57,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     import torch
 
-    text = str(error)
-    return (
-        isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        or "not enough memory" in text
-        or "can't allocate memory" in text
+    signs = ("out of memory", "not enough memory", "allocate memory", "ALLOC_FAILED")
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+        sign in str(error) for sign in signs
     )

@@ -1,6 +1,7 @@
 """From a ``torch.nn.Module`` to sites and mechanisms; nothing else touches the exporter."""
 
 from causalmod.compiler.catalogue import Catalogue
+from causalmod.compiler.devices import on_device, read_device
 from causalmod.compiler.grains import Grain, Grains
 from causalmod.compiler.inputs import Data, Inputs, bad_rows, check_model, first_run, read_inputs
 from causalmod.compiler.lineage import Lineage
@@ -39,6 +40,8 @@ __all__ = [
     "find_route",
     "first_run",
     "influences",
+    "on_device",
+    "read_device",
     "read_inputs",
     "read_network",
     "representatives",

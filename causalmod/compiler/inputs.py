@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from causalmod.compiler.devices import devices_of
 from causalmod.compiler.refusal import user_line
 from causalmod.compiler.running import plain_mode, plain_result
 from causalmod.errors import InputError
@@ -77,8 +78,13 @@ def check_model(model: object) -> nn.Module:
     return model
 
 
-def read_inputs(model: nn.Module, inputs: Inputs) -> Data:
+def read_inputs(model: nn.Module, inputs: Inputs, device: torch.device | None = None) -> Data:
     """Copy ``inputs`` and split them into positional and keyword tensors, with a name for each.
+
+    Args:
+        model: the network.
+        inputs: as the user gave them; they stay as they are.
+        device: where the copies go; None for where the tensors are.
 
     Raises:
         InputError: no tensors, NaN or infinite values, fewer than two rows, or row counts that
@@ -102,9 +108,13 @@ def read_inputs(model: nn.Module, inputs: Inputs) -> Data:
     rows = {label: value.shape[0] for label, value in zip(labels, values, strict=True)}
     if len(set(rows.values())) > 1:
         raise InputError(f"all inputs need the same number of rows (dimension 0); given {rows}")
+
+    def copied(value: Tensor) -> Tensor:
+        return value.detach().to(device, copy=True)
+
     return Data(
-        tuple(value.detach().clone() for value in args),
-        {name: value.detach().clone() for name, value in kwargs.items()},
+        tuple(copied(value) for value in args),
+        {name: copied(value) for name, value in kwargs.items()},
         tuple(labels),
     )
 
@@ -168,18 +178,15 @@ def first_run(model: nn.Module, data: Data) -> Any:
         place = user_line(error)
         raise InputError(
             f"{type(model).__name__} does not run on these inputs ({given}): {first}"
-            f"{f' (at {place})' if place else ''}; {_advice(model, data, first)}"
+            f"{f' (at {place})' if place else ''}; {_advice(model, data, str(error))}"
         ) from error
 
 
 def _advice(model: nn.Module, data: Data, said: str) -> str:
     """Say what to change, by what torch said: the device, the dtype, or else the shape."""
-    held = [*model.named_parameters(), *model.named_buffers()]
-    parameter = next((p for _, p in held if p.is_floating_point()), None)
-    places = {str(value.device): name for name, value in reversed(held)}
-    if len(places) > 1:
-        shown = ", ".join(f"{name!r} is on {place}" for place, name in places.items())
-        return f"the model's parameters are on several devices ({shown}): move them to one"
+    held = [*model.parameters(), *model.buffers()]
+    parameter = next((each for each in held if each.is_floating_point()), None)
+    places = devices_of(model)
     if "index out of range" in said:
         return (
             "a number is too large (or negative) for the table that it is looked up in, such as an "
@@ -191,9 +198,12 @@ def _advice(model: nn.Module, data: Data, said: str) -> str:
             "the model looks numbers up in a table (nn.Embedding): give whole ones, as by .long()"
         )
     for label, value in zip(data.labels, data.tensors, strict=True):
-        if places and str(value.device) not in places:
+        if places and value.device not in places:
             place = next(iter(places))
-            return f"{label} is on device {value.device}, the model on {place}: move one of them"
+            return (
+                f"{label} is on device {value.device}, the model on {place}: move one of them, or "
+                f"give device={str(place)!r} to have copies of both there"
+            )
         if parameter is None:
             break
         if value.dtype != parameter.dtype and "type" in said:  # dtype, scalar type, ...
@@ -201,4 +211,9 @@ def _advice(model: nn.Module, data: Data, said: str) -> str:
                 f"{label} has dtype {value.dtype}, the model's parameters {parameter.dtype}: "
                 f"convert the data with .to({parameter.dtype}), if the model does not want it so"
             )
+    if "device" in said:
+        return (
+            "forward uses a tensor that did not come along to the device of the model: hold it by "
+            "self.register_buffer(...), or make it with device=x.device"
+        )
     return "check the shape of one row of the data, and how many inputs forward takes"

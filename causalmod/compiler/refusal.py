@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,18 +133,44 @@ def _line_of(node: fx.Node) -> str | None:
     return None
 
 
+class _UserFrames:
+    """The frames that an operation remembers: torch asks whether a (file, function) is one."""
+
+    def __contains__(self, frame: tuple[str, str]) -> bool:
+        return _is_the_users(frame[0])
+
+
+@contextlib.contextmanager
+def whole_stack_traces() -> Iterator[None]:
+    """Let operations remember every line of the user's, not only those of functions ``forward``.
+
+    The switch is not public; without it, errors name the line in ``forward`` that leads there.
+    """
+    name = "_STACK_TRACE_ANCHORS"
+    proxy: Any = sys.modules["torch.fx.proxy"]
+    before = getattr(proxy, name, None)
+    if before is None:
+        yield
+        return
+    setattr(proxy, name, _UserFrames())
+    try:
+        yield
+    finally:
+        setattr(proxy, name, before)
+
+
+@cache
 def _is_the_users(file: str) -> bool:
     standard = file.startswith(_STANDARD) and "site-packages" not in file
     return not standard and not file.startswith((*_NOT_THE_USERS, "<"))
 
 
 def _module_of(model: nn.Module, error: BaseException) -> str:
-    """Return the path of the innermost module in whose forward an error was raised."""
+    """Return the path of the innermost module in whose methods an error was raised."""
     paths = {id(module): path for path, module in model.named_modules()}
     found = ""
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        if frame.f_code.co_name == "forward":
-            found = paths.get(id(frame.f_locals.get("self")), found)
+        found = paths.get(id(frame.f_locals.get("self")), found)
     return found
 
 

@@ -24,7 +24,7 @@ from torch.utils import _pytree as pytree
 
 from causalmod.compiler.inputs import Data
 from causalmod.compiler.ops import is_rename, op_name
-from causalmod.compiler.refusal import refusal, refuse_random
+from causalmod.compiler.refusal import refusal, refuse_random, whole_stack_traces
 from causalmod.compiler.regions import open_regions
 from causalmod.compiler.running import plain_mode, plain_result, replace_tensors
 from causalmod.errors import CompileError
@@ -64,7 +64,10 @@ def trace(model: nn.Module, data: Data) -> Trace:
         CompileError: the network cannot be traced; the message names the user's file and line.
     """
     hooks: set[str] = set()
-    with _marked(model, hooks), _quiet(), plain_mode(model), torch.no_grad():
+    plainly = (_quiet(), plain_mode(model), torch.no_grad(), whole_stack_traces())
+    with _marked(model, hooks), contextlib.ExitStack() as stack:
+        for each in plainly:
+            stack.enter_context(each)
         program = _export(model, data)
     refuse_random(program.graph)
     return _read(program, data.labels, frozenset(hooks))

@@ -134,7 +134,8 @@ def confounding_gap(task: Task, responses: Tensor, weights: Tensor) -> tuple[flo
         weights: ``[run]`` counts.
     """
     observed = task.target.observed().values.double()
-    codes = task.outcomes(torch.cat([observed, responses]))
+    codes = task.outcomes(torch.cat([observed, responses])).cpu()
+    weights = weights.cpu()
     seen, under = codes[: len(observed)], codes[len(observed) :]
     kept = under != -1  # outside the edges of bins: discarded
     seen, under, weights = seen[seen != -1], under[kept], weights[kept].double()
@@ -169,7 +170,7 @@ def _on_sets(task: Task) -> dict[str, Any]:
 
     def permuted(generator: torch.Generator) -> float:
         # each context hands its two responses to either set: what no channel would look like
-        swap = (torch.rand(mixed.shape[:2], generator=generator) < 0.5)[..., None]
+        swap = (torch.rand(mixed.shape[:2], generator=generator) < 0.5)[..., None].to(mixed.device)
         first, second = torch.where(swap, fixed, mixed), torch.where(swap, mixed, fixed)
         return float(averaged_over_sets(task.estimator, first, second)[0].bits.mean())
 

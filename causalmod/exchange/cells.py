@@ -157,7 +157,9 @@ class Runs:
         got = self.responses(source, own, rows, rows[:, None].expand(-1, _NULL_DRAWS))
         floor = torch.zeros(len(self.targets), dtype=torch.float64)
         for batch in made:
-            floor[batch.targets] = batch.estimator.response(batch.of(got)).bits.double().mean(0)
+            floor[batch.targets] = (
+                batch.estimator.response(batch.of(got)).bits.double().mean(0).cpu()
+            )
         return floor
 
 
@@ -179,7 +181,7 @@ def conditional_cells(
     cells = _empty(count, bounded=parts[0][0].upper is not None)
     exact = sample.weights is not None
     for batch, found in zip(made, parts, strict=True):
-        bounds = Bounds.joined(found)
+        bounds = Bounds.joined(found).cpu()
         cells.bits[batch.targets], low, high = t_intervals(bounds.bits.double())
         cells.low[batch.targets] = cells.bits[batch.targets] if exact else low
         cells.high[batch.targets] = cells.bits[batch.targets] if exact else high
@@ -208,7 +210,7 @@ def counted_cells(runs: Runs, made: list[Batch], source: Group, donors: Donors) 
         within = share @ batch.estimator.response(some).bits
         pool = some.transpose(0, 1).flatten(1, 2)
         total = batch.estimator.response(pool, donors.weights.repeat_interleave(len(rows))).bits
-        bits = (total - within).clamp_min(0)
+        bits = (total - within).clamp_min(0).cpu()
         for table in (cells.bits, cells.low, cells.high):
             table[batch.targets] = bits
     return cells
@@ -235,7 +237,7 @@ def paired_cells(
     cut = Bins.pair(bins)[1]
     natural = seen[1][contexts]
     codes = pair_codes(got, natural, (cut, cut), reference=(seen[1], seen[1]))
-    moved = (codes.left != codes.right).any(1)
+    moved = (codes.left != codes.right).any(1).cpu()
     order = torch.cat(runs.targets.columns)
 
     def column(values: Tensor, still: float = 0.0) -> Tensor:

@@ -82,12 +82,12 @@ def check_rows(rows: Tensor | None, count: int) -> Tensor:
             f"rows must be at least two numbers from 0 to {count - 1}; given {len(rows)}"
             + (f", from {int(rows.min())} to {int(rows.max())}" if len(rows) else "")
         )
-    return rows.long()
+    return rows.long().cpu()
 
 
 def distinct_rows(codes: Tensor) -> tuple[Tensor, Tensor]:
     """First row and count of each distinct row of integer codes ``[row, coordinate]``."""
     _, inverse, counts = torch.unique(codes, dim=0, return_inverse=True, return_counts=True)
-    first = torch.full((len(counts),), len(codes))
-    first.scatter_reduce_(0, inverse, torch.arange(len(codes)), "amin")
+    first = torch.full_like(counts, len(codes))
+    first.scatter_reduce_(0, inverse, torch.arange(len(codes), device=codes.device), "amin")
     return first, counts

@@ -44,6 +44,6 @@ def divergence(
 
 def _shares(groups: Tensor, counts: Tensor | None, shape: torch.Size) -> Tensor:
     weights = torch.ones(groups.shape[-1]) if counts is None else counts
-    weights = weights.double().expand(groups.shape)
-    mass = torch.zeros(shape, dtype=torch.float64).scatter_add_(-1, groups, weights)
+    weights = weights.to(groups.device, torch.float64).expand(groups.shape)
+    mass = weights.new_zeros(shape).scatter_add_(-1, groups, weights)
     return mass / weights.sum(-1, keepdim=True)

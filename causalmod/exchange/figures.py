@@ -43,7 +43,8 @@ def conditional(task: Task) -> dict[str, Any]:
     if task.estimator.exact:
         grid, counts, weights = task.enumerated()
         bits = task.estimator.response(grid.transpose(0, 1), counts).bits
-        mean = weights.double() @ bits.double() / weights.sum()
+        weights = weights.to(bits.device, torch.float64)
+        mean = weights @ bits.double() / weights.sum()
         return exactly(Bounds(mean)) | null | {"contexts": len(bits), "donors": len(counts)}
     settings = 0 if task.given_donors is None else len(task.given_donors)
 

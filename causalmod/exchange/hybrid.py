@@ -132,12 +132,12 @@ class HybridRuns:
         held = [int(number) for number in state.unique() if number != RESPOND]
 
         def mix(blocks: Tensor) -> Tensor:
-            mixed = blocks.reshape(*shape, count, -1)
+            mixed, here = blocks.reshape(*shape, count, -1), state.to(blocks.device)
             natural[name] = mixed if len(live) == count else mixed[..., live, :]
             recorded = self.scm.blocks(name)
             for number in held:
                 rows = self.sample.donors[number] if number >= 0 else self.sample.contexts[:, None]
-                given = (state == number)[:, None, None, :, None]
+                given = (here == number)[:, None, None, :, None]
                 mixed = torch.where(given, recorded[rows], mixed)
             return mixed.reshape(blocks.shape)
 
@@ -214,14 +214,16 @@ class HybridRuns:
         """
         if self.staged is not None:
             jobs = zip(states, members, strict=True)
-            return Bounds.stacked([self._joint_in_stages(estimator, *job) for job in jobs])
+            return Bounds.stacked([self._joint_in_stages(estimator, *job) for job in jobs]).cpu()
 
         def read(responses: list[Tensor], part: slice) -> Bounds:
             flat = torch.cat([r.flatten(3) for r in responses], dim=-1).to(self._dtype)
             keep = members[part][:, self.coordinates.unit_of][:, None, None, :]
-            return estimator.response(torch.where(keep, flat, 0.0), self.sample.weights)
+            return estimator.response(
+                torch.where(keep.to(flat.device), flat, 0.0), self.sample.weights
+            )
 
-        return Bounds.joined(self.in_batches(states, read))
+        return Bounds.joined(self.in_batches(states, read)).cpu()
 
     def _joint_in_stages(self, estimator: Estimator, states: Tensor, members: Tensor) -> Bounds:
         return Bounds.joined(
@@ -245,7 +247,7 @@ class HybridRuns:
                     response.to(self._dtype).movedim(3, 2), self.sample.weights
                 )
                 keep = members[part][:, self.units.at(site)][:, None, :]
-                total = total + torch.where(keep, each.bits, 0.0).sum(-1)
+                total = total + torch.where(keep, each.bits.cpu(), 0.0).sum(-1)
             return total
 
         return torch.cat(self.in_batches(states, read))
@@ -265,7 +267,7 @@ class HybridRuns:
                     continue
                 fitted = estimators[site].some(members[self.units.at(site)])
                 responses = answer.to(self._dtype).movedim(2, 1)
-                total = total + fitted.response(responses, self.sample.weights).bits.sum(-1)
+                total = total + fitted.response(responses, self.sample.weights).bits.sum(-1).cpu()
             found.append(total)
         return torch.cat(found)
 

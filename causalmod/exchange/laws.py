@@ -88,9 +88,11 @@ def _spread_evenly(column: Tensor, size: int) -> Tensor:
     """``[size]`` values that cover what ``[row]`` values cover, each part equally often."""
     if bool(is_discrete(column[:, None])):
         first, _ = distinct_rows(value_codes(column[:, None].double(), value_size(column[:, None])))
-        return column[first][torch.arange(size) % len(first)]
+        return column[first][torch.arange(size, device=first.device) % len(first)]
     low, high = column.double().min(), column.double().max()
-    return (low + (high - low) * (torch.arange(size) + 0.5) / size).to(column.dtype)
+    return (low + (high - low) * (torch.arange(size, device=low.device) + 0.5) / size).to(
+        column.dtype
+    )
 
 
 def enumerated(values: dict[str, Tensor], law: str, most: int) -> Donors:
@@ -121,7 +123,9 @@ def enumerated(values: dict[str, Tensor], law: str, most: int) -> Donors:
             f"values (at most {most} fit the memory); use fewer variables, law='observed', or "
             "estimator='pairwise'"
         )
-    places = torch.cartesian_prod(*[torch.arange(len(first)) for first in firsts])
+    places = torch.cartesian_prod(
+        *[torch.arange(len(first), device=first.device) for first in firsts]
+    )
     places = places.reshape(total, len(firsts))
     parts = [count[places[:, i]].double() for i, count in enumerate(counts)]
     weights = torch.stack(parts).prod(0)

@@ -167,8 +167,8 @@ class Moves:
             size = len(self._runs.sample.contexts[which])
             total = torch.zeros(size, donors, donors, dtype=torch.float64)
             for each in moving:
-                total += each
-            parts.append(self._estimator.from_distances(total, unbiased=self._unbiased))
+                total = total.to(each.device).add_(each)
+            parts.append(self._estimator.from_distances(total, unbiased=self._unbiased).cpu())
         return _Module(setting, pieces, squared, Bounds.joined(parts))
 
 

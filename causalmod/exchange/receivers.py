@@ -201,5 +201,6 @@ class Receivers:
         if modules not in self._distinct:
             own = torch.isin(self._labels, torch.tensor(modules))[self._coordinates.unit_of]
             values = self._observed.values[self._rows][:, own].double()
-            self._distinct[modules] = distinct_rows(value_codes(values, value_size(values)))
+            first, counts = distinct_rows(value_codes(values, value_size(values)))
+            self._distinct[modules] = first.cpu(), counts.cpu()
         return self._distinct[modules]

@@ -207,7 +207,7 @@ class Piece:
         for stream, (_, places) in enumerate(self._runs.used):
             given = setting.held(place, each, stream)
             if given is not None:
-                rows = places[self._which]
+                rows = places[self._which].to(given.device)
                 part = given.index_select(0, rows.flatten()).view(*rows.shape, -1)
                 total = part.add_(total) if total.shape[1] == 1 else total.add_(part)
         answers = self._responses(each.source)
@@ -233,7 +233,7 @@ class Piece:
         for stream, donors in enumerate(self._runs.sample.donors):
             if bool((state == stream).any()):
                 given = recorded[donors[self._which]]
-                total = torch.where((state == stream)[:, None], given, total)
+                total = torch.where((state == stream)[:, None].to(given.device), given, total)
         answer, responding = self.answers[place], self._setting.responding[place]
         if answer is not None and bool(responding.any()):
             shape = torch.broadcast_shapes(total.shape[:2], answer.shape[:2])

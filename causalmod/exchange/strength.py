@@ -67,7 +67,7 @@ def strength(task: Task, noise: Group | None) -> dict[str, Any]:
             values += [Group(task.scm, [v.name], "known").observed().values for v in arrows.known]
             first, counts = distinct(torch.cat([value.double() for value in values], dim=1))
             each, donors = _compare(task, arrows, first)
-            total += float(counts.double() @ each / counts.sum())
+            total += float(counts.cpu().double() @ each / counts.sum())
         else:
             each, donors = _compare(task, arrows, rows)
             bits += each
@@ -96,8 +96,8 @@ def _compare(task: Task, arrows: _Arrows, rows: Tensor) -> tuple[Tensor, int]:
         noises, _ = _table(task, noise, "observed", task.seed + 2)
     grid = torch.cartesian_prod(torch.arange(len(fed)), torch.arange(len(noises)))
     every, quiet = grid[:, 0], grid[:, 1]
-    cut_counts = fed.weights[every].double() * noises.weights[quiet].double()
-    own_counts = noises.weights.double()
+    cut_counts = fed.weights.cpu()[every].double() * noises.weights.cpu()[quiet].double()
+    own_counts = noises.weights.cpu().double()
     # drawn values miss each context's own one, which may be fed in as well: one more draw
     extra = 0.0 if all_of_them else float(noises.weights.double().mean()) / len(noises)
     both = torch.cat([cut_counts, own_counts * extra])
@@ -110,7 +110,7 @@ def _compare(task: Task, arrows: _Arrows, rows: Tensor) -> tuple[Tensor, int]:
         places = torch.arange(len(noises))
         own = _run(task, arrows, some, held, None, (noise, noises, places))
         outcomes = torch.cat([cut, own], dim=1)
-        codes = counted(estimator, outcomes.flatten(0, 1)).reshape(outcomes.shape[:2])
+        codes = counted(estimator, outcomes.flatten(0, 1)).reshape(outcomes.shape[:2]).cpu()
         left = codes[:, len(grid) :]
         parts.append(divergence(left, codes, own_counts, both))
     return torch.cat(parts), len(grid)

@@ -33,6 +33,10 @@ class Bounds(NamedTuple):
         bits = torch.cat([part.bits for part in parts])
         return cls(bits, torch.cat(uppers) if uppers else None)
 
+    def cpu(self) -> Bounds:
+        """Return them in the processor's memory, where figures are put together."""
+        return Bounds(self.bits.cpu(), None if self.upper is None else self.upper.cpu())
+
     @classmethod
     def stacked(cls, parts: Sequence[Bounds]) -> Bounds:
         """Lay parts of equal shape along a new first dimension."""

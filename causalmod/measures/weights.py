@@ -60,7 +60,7 @@ def _incoming(scm: StructuralCausalModel, receiver: str) -> Iterator[tuple[str, 
         sender = _sending_site(scm, source)
         if sender is None or sender not in scm.units.sites or weight.name not in program.constants:
             continue
-        matrix = program.constants[weight.name].detach().double().abs().T
+        matrix = program.constants[weight.name].detach().double().cpu().abs().T
         if matrix.shape == (scm.sites[sender].count, scm.sites[receiver].count):
             yield sender, matrix
 

@@ -185,6 +185,7 @@ def enumerate_all(scm: StructuralCausalModel, rows: Tensor, streams: int) -> Sam
     """All rows as contexts; all distinct rows (by the units' values) as donors, in each stream."""
     values = Coordinates(scm).observed().values[rows].double()
     first, counts = distinct_rows(value_codes(values, values.abs().amax(0).clamp_min(1e-30)))
+    first, counts = first.cpu(), counts.cpu()
     grid = torch.cartesian_prod(*[torch.arange(len(first))] * streams).reshape(-1, streams)
     donors = torch.stack([rows[first[grid[:, s]]] for s in range(streams)])
     weights = counts[grid].prod(1)

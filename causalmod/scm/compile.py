@@ -21,6 +21,8 @@ def compile(
     inputs: compiler.Inputs,
     sites: compiler.Choice | None = None,
     variables: compiler.Grains = "unit",
+    *,
+    device: torch.device | str | None = None,
 ) -> StructuralCausalModel:
     """Compile a trained network and data into a structural causal model.
 
@@ -42,11 +44,16 @@ def compile(
             ``"position"`` or ``"element"`` (a single number) cut those sites so that have such
             parts; the others keep their units. A dict from names or globs to these says it site by
             site, and a site without such parts is then an error.
+        device: where the model is to live and all its work is done, such as ``"cuda"``: copies of
+            the network and the inputs go there, the user's own stay where they are. By default
+            where they are, which has to be one device. Values given later, as in
+            :meth:`StructuralCausalModel.do`, are moved there; what the model returns is there.
 
     Raises:
         InputError: a site does not have the parts that ``variables`` asks for; the model is in
             training mode, or the inputs are NaN, infinite, too few, or of a
-            shape or dtype that the model does not take.
+            shape or dtype that the model does not take; or network and inputs are on several
+            devices, or on none that is there.
         CompileError: the network branches on tensor values, keeps state, mixes rows, or is
             otherwise impossible to trace; or an activation is NaN or infinite on the data.
         SelectorError: ``sites`` names no tensor of the network.
@@ -59,14 +66,16 @@ def compile(
         >>> torch.equal(scm.observe()["output"], net(torch.eye(2)))
         True
     """
-    model = compiler.check_model(compiler.as_network(model, inputs))
-    data = compiler.read_inputs(model, inputs)
-    if isinstance(model, compiler.FileNetwork):
-        model.check(data)
-    result = compiler.first_run(model, data)
+    place = None if device is None else compiler.read_device(device)
+    given = compiler.check_model(compiler.as_network(model, inputs, place))
+    network = compiler.on_device(given, place)
+    data = compiler.read_inputs(network, inputs, place)
+    if isinstance(network, compiler.FileNetwork):
+        network.check(data)
+    result = compiler.first_run(network, data)
     expected = [leaf for leaf in pytree.tree_leaves(result) if isinstance(leaf, Tensor)]
     checks.outputs(expected, data.rows, type(result).__name__)
-    program = compiler.Program(compiler.trace(model, data))
+    program = compiler.Program(compiler.trace(network, data))
     catalogue = compiler.Catalogue(program)
     if isinstance(sites, Iterable) and not isinstance(sites, str):
         sites = list(sites)

@@ -62,6 +62,11 @@ class Mechanisms:
         return next(iter(self._data.values())).shape[0]
 
     @property
+    def device(self) -> torch.device:
+        """Where the parameters and the data are, and everything is computed."""
+        return next(iter(self._data.values())).device
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """Names of the input sites."""
         return tuple(name for name, site in self.sites.items() if site.op == "input")

@@ -243,7 +243,7 @@ class StructuralCausalModel(GraphedMechanisms):
                 f"rows must be whole numbers from 0 to {self.rows - 1}, such as [0, 7]; "
                 f"given {rows!r}"
             )
-        return index.long()
+        return index.long().cpu()
 
     # --- what follows -----------------------------------------------------------------------------
 
@@ -298,7 +298,7 @@ class StructuralCausalModel(GraphedMechanisms):
         """
         if self._assignments or self._on_edges:
             raise InputError("with_rows() works on the unmutilated model: call it before do()")
-        data = {name: value[rows] for name, value in self._data.items()}
+        data = {name: value[rows.to(self.device)] for name, value in self._data.items()}
         return self._with(data=data)
 
     def _with(

@@ -84,7 +84,12 @@ class NamedMechanisms(Mechanisms):
             if isinstance(selector, str) and selector.strip() in self._modules:
                 found.update(dict.fromkeys(self._modules[selector.strip()]))
                 continue
-            site, _ = self._parse(selector)
+            site, places = self._parse(selector)
+            if places is not None and site in self._modules:
+                raise SelectorError(
+                    f"{selector!r}: {site!r} is a module, and its variables have no numbers of "
+                    f"their own; name them, as in {self._modules[site][0].name!r}"
+                )
             name = self._site_name(site, selector)
             counts = {name: self.sites[name].count}
             found.update(dict.fromkeys(expand(name + selector.strip()[len(site) :], counts)))

@@ -95,7 +95,7 @@ def _describe(scm: StructuralCausalModel, writer: Writer) -> dict[str, Any]:
         return {
             "model_digest": model_digest,
             "data_digest": data_digest,
-            "device": str(next(iter(state["data"].values())).device),
+            "device": str(scm.device),
             "trace": write_trace(trace, writer),
             "changed": writer.write(changed),
             **{name: writer.write(value) for name, value in state.items() if name != "program"},
@@ -166,7 +166,7 @@ def load(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> An
     Args:
         path: a file of :meth:`StructuralCausalModel.save`, or of ``torch.export.save``. Which of
             the two it is follows from its content, not from its name.
-        device: where its tensors go.
+        device: where its tensors go, such as ``"cuda"``.
 
     Returns:
         The :class:`StructuralCausalModel` that was saved: the same sites, interventions and, on the
@@ -184,8 +184,8 @@ def load(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> An
     bytes.
 
     Raises:
-        InputError: there is no such file, it is neither of the two, or it is damaged: its digest is
-            not that of its content.
+        InputError: there is no such file or device, it is neither of the two, or it is damaged: its
+            digest is not that of its content.
         CompileError: it holds what could run code, or a network that cannot be replayed on any
             number of rows; the message says how to export one that can.
 
@@ -202,10 +202,11 @@ def load(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> An
         raise InputError(
             f"there is no file {file}; expected one of scm.save(path) or torch.export.save"
         )
+    place = compiler.read_device(device)
     if is_archive(file):
-        return compiler.read_network(file, device)
+        return compiler.read_network(file, place)
     try:
-        return _load_model(file, torch.device(device))
+        return _load_model(file, place)
     except InputError as reason:
         raise InputError(f"cannot load {file}: {reason}") from None
     except CompileError as reason:

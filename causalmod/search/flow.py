@@ -44,7 +44,7 @@ def flow_graph(
         flat = torch.cat([r[:, :, 0].flatten(2) for r in responses], dim=-1).double()
         moved = ((flat - held) / observed.scale).square().mean(1) / 2
         return torch.zeros(len(flat), count, dtype=torch.float64).index_add_(
-            1, runs.coordinates.unit_of, moved
+            1, runs.coordinates.unit_of, moved.cpu()
         )
 
     flow = torch.cat(runs.in_batches(states, read))

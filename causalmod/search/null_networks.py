@@ -54,7 +54,7 @@ def _matrices(scm: StructuralCausalModel) -> list[tuple[fx.Node, str]]:
 def _permuted(
     scm: StructuralCausalModel, node: fx.Node, weight: str, generator: torch.Generator
 ) -> Tensor:
-    matrix = scm.program.constants[weight].double()
+    matrix = scm.program.constants[weight].double().cpu()
     sender = node.args[0]
     assert isinstance(sender, fx.Node)
     spread, live = _senders(scm, sender.name)
@@ -66,13 +66,13 @@ def _permuted(
     scaled = (matrix * spread)[out][:, into].gather(1, order) / spread[into]
     result = matrix.clone()
     result[out[:, None], into[None, :]] = scaled
-    return result.to(scm.program.constants[weight].dtype)
+    return result.to(scm.program.constants[weight])
 
 
 def _senders(scm: StructuralCausalModel, node: str) -> tuple[Tensor, Tensor]:
     """Standard deviation of each sending coordinate over the data, and which are live."""
     scm.record([node])
-    values = scm.recorded(node).double().flatten(0, -2)
+    values = scm.recorded(node).double().flatten(0, -2).cpu()
     spread = values.std(0, unbiased=False)
     live = spread > _FLAT * values.abs().amax(0)
     return spread.clamp_min(1e-30), live & _live_units(scm, node, len(spread))

@@ -167,7 +167,42 @@ def test_rows_that_see_each_other(name: str) -> None:
     with pytest.raises(CompileError) as error:
         cm.compile(net.eval(), X)
     says(error, "site 'output'", "changes when other rows are replaced", "rows one by one")
-    says(error, f"({CULPRITS[name]} ", "networks_basic.py")
+    says(error, f"({CULPRITS[name]} ", "test_refusals.py")
+
+
+def centred(x: Tensor) -> Tensor:
+    return x - x.mean(0)  # the line to blame
+
+
+def noisy(x: Tensor) -> Tensor:
+    return x + torch.randn_like(x)  # the line to blame
+
+
+def signed(x: Tensor) -> Tensor:
+    return x if x.sum() > 0 else -x  # the line to blame
+
+
+class Helped(nn.Module):
+    """Its forward leaves the work to a method, and that to a function."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.step(x)
+
+    def step(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+@pytest.mark.parametrize("function", [centred, noisy, signed])
+def test_lines_outside_of_forward_are_named(function: Callable[[Tensor], Tensor]) -> None:
+    net = nn.Sequential(nn.Linear(3, 3), Helped(function)).eval()
+    with pytest.raises(CompileError) as error:
+        cm.compile(net, X)
+    line = function.__code__.co_firstlineno + 1
+    says(error, f"{__file__}:{line} (return x", "in module '1'")
 
 
 def test_the_first_site_that_mixes_rows_is_named() -> None:
@@ -299,7 +334,7 @@ def test_randomness(function: Callable[..., Tensor], operation: str) -> None:
     nn.init.zeros_(net.fc.weight)  # type: ignore[arg-type]
     with pytest.raises(CompileError) as error:
         cm.compile(net.eval(), X)
-    says(error, f"draws random numbers ({operation} at", "networks_basic.py", "model.eval()")
+    says(error, f"draws random numbers ({operation} at", "test_refusals.py", "model.eval()")
 
 
 def test_what_draws_no_random_numbers_is_taken() -> None:

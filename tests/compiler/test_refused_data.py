@@ -49,31 +49,10 @@ def test_a_network_that_converts_its_inputs_is_fine() -> None:
     assert scm.observe()["input"].dtype == torch.float64
 
 
-def test_another_device() -> None:
-    with pytest.raises(InputError) as error:
-        cm.compile(linear().to("meta"), X)
-    says(error, "input is on device cpu, the model on meta", "move one of them")
-    with pytest.raises(InputError, match="meta device, which holds no values"):
-        cm.compile(linear(), X.to("meta"))
-
-
-def test_a_model_on_several_devices() -> None:
-    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2).to("meta")).eval()
-    with pytest.raises(InputError) as error:
-        cm.compile(net, X)
-    says(error, "on several devices", "'0.weight' is on cpu", "'1.weight' is on meta", "to one")
-
-
 def test_inputs_on_different_devices() -> None:
     net = Net(lambda net, x, y: net.fc(x) + y, fc=nn.Linear(3, 2)).eval()
     with pytest.raises(InputError, match=r"input.1 is on the meta device"):
         cm.compile(net, (X, X.to("meta")))
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_data_on_the_cpu_and_the_model_on_a_gpu() -> None:
-    with pytest.raises(InputError, match="input is on device cpu, the model on cuda:0: move one"):
-        cm.compile(linear().cuda(), X)
 
 
 def test_complex_inputs() -> None:

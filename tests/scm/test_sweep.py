@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -177,22 +178,81 @@ def test_interruption_keeps_what_was_done(scm: cm.StructuralCausalModel) -> None
     assert "interrupted" in repr(part)
 
 
-def test_memory_that_gives_out(
+OUT_OF_MEMORY = [
+    torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+    RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    MemoryError(),
+]
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY)
+def test_memory_that_gives_out_in_the_work(
+    scm: cm.StructuralCausalModel, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is memory for 9 rows at a time; the whole would be 40."""
+    whole = scm.sweep("1", progress=False).values["output"]
+    run, sizes = scm.program.run, []
+
+    def failing(*args: Any, rows: int, **keywords: Any) -> Any:
+        sizes.append(rows)
+        if rows > 9:
+            raise error
+        return run(*args, rows=rows, **keywords)
+
+    monkeypatch.setattr(scm.program, "run", failing)
+    monkeypatch.setattr("causalmod.scm.sweep.on_site.SiteEngine._worth_skipping", lambda _: 0.0)
+    with pytest.warns(CausalmodWarning, match="blocks of half the size") as said:
+        found = scm.sweep({"1[0]": cm.resample(0)}, progress=False)
+    close(found.values["output"][0], whole[0])
+    assert sizes[-11:] == [40, 20, 10, *[5] * 8]
+    assert len(said) == 3
+
+
+def test_memory_that_gives_out_in_the_results(
     scm: cm.StructuralCausalModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = scm.sweep("1", progress=False).values["output"]
-    run, failures = Engine.run, []
 
-    def failing(self: Engine, jobs: Any, out: Any) -> None:
-        if len(failures) < 2:
-            failures.append(1)
-            raise torch.OutOfMemoryError("not enough memory")
-        run(self, jobs, out)
+    def short(shape: Any, *args: Any, **keywords: Any) -> Any:
+        if shape[0] > 3:
+            raise MemoryError
+        return empty(shape, *args, **keywords)
+
+    empty = np.empty
+    monkeypatch.setattr("numpy.empty", short)
+    with pytest.warns(CausalmodWarning, match="blocks of half the size"):
+        found = list(scm.stream("1", progress=False))
+    assert max(len(chunk.names) for chunk in found) == 3
+    close(torch.cat([chunk.values["output"] for chunk in found]), whole)
+    with pytest.raises(InputError, match="no memory for what 12 interventions lead to"):
+        scm.sweep("1", progress=False)
+
+
+def test_memory_that_gives_out_altogether(
+    scm: cm.StructuralCausalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*args: Any, **keywords: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(scm.program, "run", failing)
+    with (
+        pytest.warns(CausalmodWarning, match="half the size"),
+        pytest.raises(InputError, match="in the smallest blocks"),
+    ):
+        scm.sweep("1", progress=False)
+
+
+def test_other_errors_are_not_taken_for_it(
+    scm: cm.StructuralCausalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*args: Any, **keywords: Any) -> None:
+        raise RuntimeError("something else")
 
     monkeypatch.setattr(Engine, "run", failing)
-    with pytest.warns(CausalmodWarning, match="blocks of half the size"):
-        found = scm.sweep("1", progress=False)
-    close(found.values["output"], whole)
+    with pytest.raises(RuntimeError, match="something else"):
+        scm.sweep("1", progress=False)
 
 
 @pytest.mark.parametrize(

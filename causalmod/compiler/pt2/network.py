@@ -21,15 +21,18 @@ identifiers.
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import inspect
 import io
 import os
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.fx.traceback import preserve_node_meta
 from torch.utils import _pytree as pytree
 
@@ -75,6 +78,28 @@ class FileNetwork(nn.Module):
         with preserve_node_meta():  # the exporter sees the modules of each operation
             results = BoundedRun(self, self.content.graph).run(*values)
         return self.content.outputs.fill(iter(results))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FileNetwork:
+        """Copy the graph and the tensors; ``forward`` belongs to one network."""
+        graph = fx.Graph()
+        known: dict[fx.Node, fx.Node] = {}
+        for node in self.content.graph.nodes:
+            known[node] = graph.node_copy(node, known.__getitem__)
+        tensors = copy.deepcopy(self.content.tensors, memo)
+        return FileNetwork(dataclasses.replace(self.content, graph=graph, tensors=tensors))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FileNetwork:
+        """Move the network, as ``.to(device)`` asks: the tensors that its graph makes move too."""
+        super()._apply(fn, recurse)
+        for path in self.content.tensors:
+            self.content.tensors[path] = attrgetter(path)(self)
+        device = fn(torch.empty(0)).device
+        for node in self.content.graph.nodes:
+            node.args, node.kwargs = pytree.tree_map(
+                lambda held: device if isinstance(held, torch.device) else held,
+                (node.args, node.kwargs),
+            )
+        return self
 
     def check(self, data: Data) -> None:
         """Check data against what the file says of its inputs, and the memory that they need.
@@ -175,20 +200,22 @@ def read_exported(program: Any, device: torch.device | str = "cpu") -> FileNetwo
     return _read(buffer, size, "the exported program", torch.device(device))
 
 
-def as_network(model: Any, inputs: Inputs) -> Any:
+def as_network(model: Any, inputs: Inputs, device: torch.device | None = None) -> Any:
     """Return the network that a path or an exported program stands for; anything else as it is.
 
     Args:
         model: a path, a ``torch.export.ExportedProgram``, or a network.
-        inputs: the data; parameters go to its device.
+        inputs: the data.
+        device: where parameters go; None for where the data is.
 
     Raises:
         InputError, CompileError: as for :func:`read_network`.
     """
     if not isinstance(model, (str, os.PathLike, torch.export.ExportedProgram)):
         return model
-    leaves = [leaf for leaf in pytree.tree_leaves(inputs) if isinstance(leaf, Tensor)]
-    device = leaves[0].device if leaves else torch.device("cpu")
+    if device is None:
+        leaves = [leaf for leaf in pytree.tree_leaves(inputs) if isinstance(leaf, Tensor)]
+        device = leaves[0].device if leaves else torch.device("cpu")
     if isinstance(model, torch.export.ExportedProgram):
         return read_exported(model, device)
     return read_network(model, device)

@@ -136,6 +136,7 @@ def row_codes(codes: Tensor) -> Tensor:
         return codes[..., 0]
     generator = torch.Generator().manual_seed(codes.shape[-1])
     odd = torch.randint(-(2**62), 2**62, (2, codes.shape[-1]), generator=generator) * 2 + 1
+    odd = odd.to(codes.device)
     mixed = codes * odd[0]
     mixed ^= mixed >> 29
     return (mixed * odd[1]).sum(-1)
@@ -151,8 +152,8 @@ def count_entropy(codes: Tensor, counts: Tensor | None = None) -> Tensor:
     ordered, places = codes.sort(dim=-1)
     group = torch.nn.functional.pad((ordered.diff(dim=-1) != 0).long().cumsum(-1), (1, 0))
     weights = torch.ones(codes.shape[-1]) if counts is None else counts
-    weights = weights.to(torch.float64)
-    mass = torch.zeros(codes.shape, dtype=torch.float64)
+    weights = weights.to(codes.device, torch.float64)
+    mass = torch.zeros_like(codes, dtype=torch.float64)
     mass.scatter_add_(-1, group, weights.expand(codes.shape).gather(-1, places))
     share = mass / weights.sum()
     return -torch.where(share > 0, share * share.clamp_min(1e-300).log2(), 0.0).sum(-1) + 0.0

@@ -120,9 +120,9 @@ def channel_bits(scaled: Tensor, weights: Tensor | None = None) -> Tensor:
         Tensor: ``[...]`` bits.
     """
     donors, width = scaled.shape[-2:]
-    share = torch.full((donors,), 1.0 / donors, dtype=scaled.dtype)
+    share = scaled.new_full((donors,), 1.0 / donors)
     if weights is not None:
-        share = (weights.double() / weights.sum()).to(scaled.dtype)
+        share = (weights.double() / weights.sum()).to(scaled)
     centred = scaled - (share[:, None] * scaled).sum(-2, keepdim=True)
     weighted = centred * share.sqrt()[:, None]
     if width == 1:
@@ -156,7 +156,7 @@ def channel_bits_of(squared: Tensor) -> Tensor:
 
 def _log_determinant(gram: Tensor) -> tuple[Tensor, Tensor]:
     """``1/2 log2 det(I + gram)``, and where rounding may hide the noise."""
-    factor, failed = torch.linalg.cholesky_ex(torch.eye(gram.shape[-1], dtype=gram.dtype) + gram)
+    factor, failed = torch.linalg.cholesky_ex(torch.eye(gram.shape[-1]).to(gram) + gram)
     bits = factor.diagonal(dim1=-2, dim2=-1).log().sum(-1).clamp_min(0) / log(2)
     rounding = gram.diagonal(dim1=-2, dim2=-1).amax(-1) * torch.finfo(gram.dtype).eps
     return bits, (rounding > _ROUNDING) | (failed > 0)

@@ -58,7 +58,7 @@ class PairwiseBounds(Estimator):
         """See :meth:`Estimator.unbiased`; the halves are read off the distances of the whole."""
         if responses.shape[-2] < 4:
             return self.response(responses)
-        halves = _Halves(responses.shape[-2])
+        halves = _Halves(responses.shape[-2], responses.device)
         return halves.figure(_bounds(standardise(responses, self._target_noise), halves))
 
     def distances(self, responses: Tensor) -> Tensor:
@@ -70,8 +70,8 @@ class PairwiseBounds(Estimator):
     def from_distances(self, squared: Tensor, *, unbiased: bool = False) -> Bounds:
         """See :meth:`Estimator.from_distances`."""
         draws = squared.shape[-1]
-        halves = _Halves(draws) if unbiased and draws >= 4 else None
-        parts = _Parts(draws) if halves is None else halves
+        halves = _Halves(draws, squared.device) if unbiased and draws >= 4 else None
+        parts = _Parts(draws, squared.device) if halves is None else halves
         low = squared.new_zeros(*squared.shape[:-2], parts.counts.shape[1])
         high = torch.zeros_like(low)
         _take_in(low, high, squared.clone(), parts, slice(None))
@@ -88,7 +88,7 @@ class PairwiseBounds(Estimator):
             raise EstimatorError("fit the estimator with a source to measure what is shared")
         left = standardise(source, self._source_noise)
         right = standardise(target, self._target_noise)
-        parts = _Parts(len(left))
+        parts = _Parts(len(left), left.device)
         b, c = _bounds(left, parts), _bounds(right, parts)
         both = _bounds(torch.cat([left, right], dim=-1), parts)
         # what is shared is also at most the information in either side
@@ -104,10 +104,10 @@ class _Pair(NamedTuple):
 class _Parts:
     """All draws, in given numbers. Whole numbers: equal centres add up to exactly all of them."""
 
-    def __init__(self, draws: int, counts: Tensor | None = None) -> None:
+    def __init__(self, draws: int, device: torch.device, counts: Tensor | None = None) -> None:
         self._equal = counts is None
         self.counts = torch.ones(draws, 1) if counts is None else counts[:, None]
-        self.counts = self.counts.double()
+        self.counts = self.counts.double().to(device)
 
     def sums(self, kernel: Tensor) -> Tensor:
         """``[..., i, j]`` summed over ``j`` in each part: ``[..., i, part]``."""
@@ -120,18 +120,19 @@ class _Halves(_Parts):
     #: ``2 e(all) - (e(first) + e(second)) / 2``
     to_figure = torch.tensor([2.0, -0.5, -0.5], dtype=torch.float64)
 
-    def __init__(self, draws: int) -> None:
-        super().__init__(draws)
+    def __init__(self, draws: int, device: torch.device) -> None:
+        super().__init__(draws, device)
         self._middle = draws // 2
-        halves = torch.zeros(draws, 2, dtype=torch.float64)
+        halves = torch.zeros(draws, 2, dtype=torch.float64, device=device)
         halves[: self._middle, 0] = 1.0
         halves[self._middle : 2 * self._middle, 1] = 1.0
         self.counts = torch.cat([self.counts, halves], dim=1)
 
     def figure(self, pair: _Pair) -> Bounds:
         """Figures without the bias in the number of draws."""
-        bits = pair.low @ self.to_figure
-        return Bounds(bits, torch.maximum(bits, pair.high @ self.to_figure))
+        share = self.to_figure.to(pair.low.device)
+        bits = pair.low @ share
+        return Bounds(bits, torch.maximum(bits, pair.high @ share))
 
     def sums(self, kernel: Tensor) -> Tensor:
         middle = self._middle
@@ -151,7 +152,7 @@ def mixture_bounds(scaled: Tensor, weights: Tensor | None = None) -> Bounds:
     Returns:
         Bounds: ``[...]`` bits.
     """
-    low, high = _bounds(scaled, _Parts(scaled.shape[-2], weights))
+    low, high = _bounds(scaled, _Parts(scaled.shape[-2], scaled.device, weights))
     return Bounds(low[..., 0], high[..., 0])
 
 
@@ -161,7 +162,7 @@ def _bounds(scaled: Tensor, parts: _Parts) -> _Pair:
     flat = scaled.reshape(-1, *scaled.shape[-2:])
     mixtures = max(1, _CHUNK // draws**2)
     rows = max(1, min(draws, _CHUNK // draws))
-    low = torch.zeros(len(flat), parts.counts.shape[1], dtype=torch.float64)
+    low = flat.new_zeros(len(flat), parts.counts.shape[1], dtype=torch.float64)
     high = torch.zeros_like(low)
     for start in range(0, len(flat), mixtures):
         some = slice(start, start + mixtures)

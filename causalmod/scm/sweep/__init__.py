@@ -27,6 +27,7 @@ __all__ = ["Chunk", "Reduce", "Sweep", "stream", "sweep"]
 
 Reduce = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Any]
 _TOGETHER = 64  # at most so many interventions in one chunk
+_GIVES_OUT = (torch.OutOfMemoryError, MemoryError, RuntimeError)  # what allocators raise
 
 
 def stream(
@@ -111,10 +112,17 @@ class _Work:
         start = 0
         with _bar(len(self.makes), progress) as tell:
             for ready, together in self._ready():
-                for first in range(0, len(ready), min(most, together)):
+                first = 0
+                while first < len(ready):
                     some = ready[first : first + min(most, together)]
-                    out = room(len(some), start)
+                    try:
+                        out = room(len(some), start)
+                    except _GIVES_OUT as error:
+                        most = len(some) // 2
+                        _smaller(error, possible=most > 0)
+                        continue
                     self._run(some, out)
+                    first += len(some)
                     names = [name for name, _ in self.makes[start : start + len(some)]]
                     yield Chunk(tuple(names), out)
                     start += len(some)
@@ -141,18 +149,8 @@ class _Work:
                 with torch.inference_mode():
                     self._engine.run(jobs, out)
                 return
-            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or not self._engine.shrink():
-                    raise
-            gc.collect()
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-            warnings.warn(
-                "memory gave out in the middle of a sweep; it goes on in blocks of half the size "
-                "(give a smaller memory= to begin so)",
-                CausalmodWarning,
-                stacklevel=4,
-            )
+            except _GIVES_OUT as error:
+                _smaller(error, possible=not is_out_of_memory(error) or self._engine.shrink())
 
 
 class _Kept:
@@ -174,7 +172,13 @@ class _Kept:
                 f"{show_memory(count * work.each)}; give more memory, record less, give reduce= (a "
                 "function of what each chunk holds), or take the chunks one by one from stream()"
             )
-        self._whole = work.empty(count)
+        try:
+            self._whole = work.empty(count)
+        except _GIVES_OUT as error:
+            raise InputError(
+                f"there is no memory for what {count} interventions lead to, "
+                f"{show_memory(count * work.each)}: record less, give reduce=, or use stream()"
+            ) from error
 
     def room(self, count: int, start: int) -> dict[str, Tensor]:
         """Where the results of the next interventions are to be written."""
@@ -238,6 +242,30 @@ def _empty(like: Tensor, count: int) -> Tensor:
         return torch.empty(shape, dtype=like.dtype, device=like.device)
     kind = np.float32 if like.dtype == torch.float32 else np.float64
     return torch.from_numpy(np.empty(shape, kind))
+
+
+def _smaller(error: BaseException, *, possible: bool) -> None:
+    """Free what can be freed, and say that the sweep goes on in smaller blocks.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not is_out_of_memory(error):
+        raise error
+    if not possible:
+        raise InputError(
+            "memory gave out in the smallest blocks that a sweep can run; record less, use fewer "
+            "rows, or free memory"
+        ) from error
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    warnings.warn(
+        "memory gave out in the middle of a sweep; it goes on in blocks of half the size (give a "
+        "smaller memory= to begin so)",
+        CausalmodWarning,
+        stacklevel=6,
+    )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from torch import Tensor
 from causalmod.interventions import Assignment, chain
 from causalmod.scm.sweep.jobs import Job, Ready
 from causalmod.scm.sweep.on_site import SiteEngine
-from causalmod.scm.sweep.work import between, block
+from causalmod.scm.sweep.work import between, block, widest
 from causalmod.scm.views import on_rows
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Engine:
         self._record = tuple(record)
         self._memory = memory
         self._shared: dict[str, SiteEngine] = {}
+        self._most = 2**62  # rows at a time, of all jobs together
+        self._last = 0  # rows that were run last
 
     def natural(self, name: str) -> Tensor:
         """Return what a recorded site holds without the sweep, ``[rows, *site]``."""
@@ -46,7 +48,7 @@ class Engine:
         """How many jobs like this one are best run together."""
         if job.site is None:
             return 1
-        rows = self._at(job.site).block(self._memory)
+        rows = min(self._most, self._at(job.site).block(self._memory))
         return max(1, rows // self._scm.rows)
 
     def ready(self, jobs: Sequence[Job]) -> list[Ready | Job]:
@@ -75,14 +77,16 @@ class Engine:
         engine = self._at(ready[0].job.made[0].site)
         for name in set(self._record) - set(engine.wanted):
             out[name].copy_(self.natural(name))
-        size = min(self._scm.rows, max(1, engine.block(self._memory) // len(jobs)))
+        at_once = min(self._most, engine.block(self._memory))
+        size = min(self._scm.rows, max(1, at_once // len(jobs)))
+        self._last = size * len(jobs)
         for start in range(0, self._scm.rows, size):
             engine.run(ready, slice(start, min(start + size, self._scm.rows)), out)
 
     def shrink(self) -> bool:
-        """Work in blocks of half the size from now on; False when they are single rows."""
-        self._memory //= 2
-        return self._memory > 2**10
+        """Work in blocks of half the size from now on; False when they are too small for that."""
+        self._most = min(self._most, self._last) // 2
+        return self._most > 0
 
     def _at(self, site: str) -> SiteEngine:
         if site not in self._shared:
@@ -96,7 +100,9 @@ class Engine:
         starts += [scm.node_of(each.receiver) for each in job.on_edges]
         size = scm.rows
         if not job.is_soft:  # a function may look at all rows together
-            size = min(size, block(scm, between(scm, starts, self._record), self._memory))
+            most = block(widest(scm, between(scm, starts, self._record)), self._memory)
+            size = min(size, self._most, most)
+        self._last = size
         for start in range(0, scm.rows, size):
             rows = torch.arange(start, min(start + size, scm.rows))
             patches: dict[str, list[Assignment]] = {}

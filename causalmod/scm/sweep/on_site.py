@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch import Tensor
 from causalmod import compiler
 from causalmod.interventions import Assignment
 from causalmod.scm.sweep.jobs import Job, Ready
-from causalmod.scm.sweep.work import between, block, products
+from causalmod.scm.sweep.work import between, block, products, widest
 
 if TYPE_CHECKING:
     from causalmod.scm.model import StructuralCausalModel
@@ -28,10 +28,9 @@ class SiteEngine:
         program = scm.program
         moved = self._moved_by = program.descendants(self._node) | {self._node}
         self._mutilated = bool(scm.assignments) or bool(scm.views_of(None))
-        self._homes: dict[int, list[tuple[str, str, list[int]]]] = {}
-        self._scratch: dict[Any, Tensor] = {}
-        self._both: dict[tuple[str, int], Tensor] = {}
-        self._holds: dict[str, slice] = {}
+        self._homes: list[tuple[str, str, list[int]]] | None = None
+        self._scratch: dict[str, Tensor] = {}
+        self._natural_then: dict[str, tuple[slice, Tensor]] = {}
         self.wanted = [name for name in record if scm.node_of(name) in moved]
         targets = [scm.node_of(name) for name in self.wanted]
         set_before = {scm.node_of(each.site) for each in scm.assignments}
@@ -53,11 +52,12 @@ class SiteEngine:
             torch.arange(prod(self._site.shape)).reshape(1, *self._site.shape)
         )[0]
         self._between = between(scm, [self._node], record)
+        self._widest = widest(scm, self._between)
         self._skipping = self._worth_skipping()
 
     def block(self, memory: int) -> int:
         """Rows that are run at a time."""
-        return block(self._scm, self._between, memory)
+        return block(self._widest, memory)
 
     def _worth_skipping(self) -> float:
         """The share of changed rows up to which it pays to gather them and leave out the rest."""
@@ -101,39 +101,40 @@ class SiteEngine:
                 out[name][:, rows] = self._natural(name)[rows]
             return
         if sum(counts) > self._skipping * size * len(jobs):
-            picked = [None] * len(jobs)
+            picked = None
         else:
             picked = [each.differs[rows].nonzero().flatten() for each in jobs]
-        found = self._replay(jobs, picked, rows, out)
-        for name in self.wanted:
-            made = self._scm.site(name).rows_first(found[self._scm.node_of(name)])
-            start = 0
-            for place, index in enumerate(picked):
-                stop = start + (size if index is None else len(index))
-                self._put(out[name][place, rows], name, rows, index, made[start:stop])
-                start = stop
-
-    def _put(
-        self, target: Tensor, name: str, rows: slice, index: Tensor | None, made: Tensor
-    ) -> None:
-        """Write results of some rows, and what the other rows hold by nature."""
-        if index is None:
-            if made.data_ptr() != target.data_ptr():  # else it was made there
-                target.copy_(made)
+        if picked is None:
+            self._replay(jobs, None, rows, {name: out[name][:, rows] for name in self.wanted})
             return
-        size = target.shape[0]
-        both = self._both.get((name, size))
-        if both is None:
-            both = self._both[name, size] = torch.cat([target, target])
-        both[:size] = self._natural(name)[rows] if self._holds.get(name) != rows else both[:size]
-        self._holds[name] = rows
-        both[size : size + len(index)] = made
-        places = torch.arange(size, device=index.device)
-        places[index] = torch.arange(size, size + len(index), device=index.device)
-        if target.is_contiguous():  # one pass, where two copies would be two
-            torch.index_select(both, 0, places, out=target)
-        else:
-            target.copy_(both.index_select(0, places))
+        both = {name: self._with_room(name, rows, size * len(jobs)) for name in self.wanted}
+        made = {name: values[size : size + sum(counts)] for name, values in both.items()}
+        self._replay(jobs, picked, rows, made)
+        every = torch.arange(size * (1 + len(jobs)), device=self._blocks.device)
+        start = size
+        for place, index in enumerate(picked):
+            # one pass over the rows as they are, and those that changed behind them
+            places = every[:size].scatter(0, index, every[start : start + len(index)])
+            start += len(index)
+            for name, values in both.items():
+                target = out[name][place, rows]
+                if target.is_contiguous():
+                    torch.index_select(values, 0, places, out=target)
+                else:
+                    target.copy_(values.index_select(0, places))
+
+    def _with_room(self, name: str, rows: slice, more: int) -> Tensor:
+        """What a site holds by nature on some rows, with room for more rows behind them."""
+        size = rows.stop - rows.start
+        found, both = self._natural_then.get(name, (None, None))
+        if both is None or len(both) < size + more:
+            natural = self._natural(name)
+            both = natural.new_empty(size + more, *natural.shape[1:])
+            found = None
+        if found != rows:
+            both[:size] = self._natural(name)[rows]
+            self._natural_then[name] = (rows, both)
+        return both
 
     def _natural(self, name: str) -> Tensor:
         return self._scm.site(name).rows_first(self._scm.recorded(self._scm.node_of(name)))
@@ -141,17 +142,25 @@ class SiteEngine:
     def _replay(
         self,
         jobs: Sequence[Ready],
-        picked: Sequence[Tensor | None],
+        picked: Sequence[Tensor] | None,
         rows: slice,
         out: Mapping[str, Tensor],
-    ) -> dict[str, Tensor]:
+    ) -> None:
+        """Run jobs on some rows of a block.
+
+        Args:
+            jobs: the jobs.
+            picked: the rows of the block for each job; None for all.
+            rows: the block.
+            out: recorded site → memory for its values, of all jobs one after the other.
+        """
         scm, program = self._scm, self._scm.program
         size = rows.stop - rows.start
-        everything = all(index is None for index in picked)
         local = None  # no rows are repeated or left out: look, do not copy
-        if len(jobs) > 1 or not everything:
-            every = torch.arange(size, device=self._blocks.device)
-            local = torch.cat([every if index is None else index for index in picked])
+        if picked is not None:
+            local = torch.cat(list(picked))
+        elif len(jobs) > 1:
+            local = torch.arange(size, device=self._blocks.device).repeat(len(jobs))
         count = size if local is None else len(local)
         updates = self._updates(jobs)
         known = {node: _rows(scm, node, rows, local) for node in self._outside}
@@ -160,67 +169,80 @@ class SiteEngine:
         wanted = [scm.node_of(name) for name in self.wanted]
         owned = frozenset(self._fast if updates is not None else ())
         into: dict[str, Tensor] = {}
-        if everything and not self._mutilated:
-            into = self._room(known, wanted, owned, rows, out)
+        if not self._mutilated:
+            into = self._room(known, wanted, owned, out)
         changes = [each.change[rows] for each in jobs if each.change is not None]
         for node in owned:
             moves = [update[node] for update in updates or []]
-            if everything:
-                held = _rows(scm, node, rows, None)
-                known[node] = self._moved(node, moves, changes, held, into.pop(node, None))
+            held, room = _rows(scm, node, rows, None), into.pop(node, None)
+            if room is None:
+                room = self._memory_for(node, held.shape[0] * len(jobs), held)
+            if picked is None:
+                known[node] = self._moved_all(moves, changes, held, room)
             else:
-                parts = zip(changes, picked, strict=True)
-                some = [c if index is None else c[index] for c, index in parts]
-                known[node] = _moved(moves, some, _rows(scm, node, rows, local))
+                known[node] = self._moved_some(moves, changes, held, room, picked)
         patches: dict[str, compiler.Patch] = {}
         views: list[compiler.View] = []
         if self._mutilated:
             numbers = torch.arange(rows.start, rows.stop) if local is None else local + rows.start
             patches = {n: p for n, p in scm.patches_of(numbers).items() if n not in known}
             views = [v for v in scm.views_of(numbers) if v.route.receiver in self._moved_by]
-        return program.run(known, wanted, patches, views, rows=count, owned=owned, into=into)
+        found = program.run(known, wanted, patches, views, rows=count, owned=owned, into=into)
+        for name, target in out.items():
+            values = scm.site(name).rows_first(found[scm.node_of(name)])
+            if values.data_ptr() != target.data_ptr():  # else it was made there
+                target.copy_(values.reshape(target.shape))
 
-    def _moved(
+    def _moved_all(
         self,
-        node: str,
         moves: Sequence[compiler.Update],
         changes: Sequence[Tensor],
         held: Tensor,
-        room: Tensor | None,
+        room: Tensor,
     ) -> Tensor:
         """What a linear map gives for all jobs on all rows, one job after the other."""
-        dim = self._scm.program.rows[node].dim
-        if room is None:
-            shape = list(held.shape)
-            shape[dim] *= len(moves)
-            room = self._memory_for(node, shape, held)
-        size = held.shape[0]
-        for place, (move, change) in enumerate(zip(moves, changes, strict=True)):
-            move.apply(held, change, room[place * size : (place + 1) * size])
+        parts = room.chunk(len(moves))
+        for move, change, part in zip(moves, changes, parts, strict=True):
+            move.apply(held, change, part)
         return room
+
+    def _moved_some(
+        self,
+        moves: Sequence[compiler.Update],
+        changes: Sequence[Tensor],
+        held: Tensor,
+        room: Tensor,
+        picked: Sequence[Tensor],
+    ) -> Tensor:
+        """The same on some rows for each job."""
+        each = held.shape[0] // changes[0].shape[0]  # positions of a row, which may be merged
+        before = held.unflatten(0, (-1, each))
+        start = 0
+        for move, change, index in zip(moves, changes, picked, strict=True):
+            part = room[start : start + len(index) * each]
+            torch.index_select(before, 0, index, out=part.unflatten(0, (-1, each)))
+            move.apply(part, change[index], part)
+            start += len(part)
+        return room[:start]
 
     def _room(
         self,
         known: Mapping[str, Tensor],
         wanted: Sequence[str],
         owned: frozenset[str],
-        rows: slice,
         out: Mapping[str, Tensor],
     ) -> dict[str, Tensor]:
         """Where results can be made in place: step → part of ``out``, in the step's own shape."""
-        jobs = len(next(iter(out.values())))
-        size = (rows.stop - rows.start) * jobs
-        if size not in self._homes:
-            self._homes[size] = self._find_homes(known, wanted, owned, size)
-        found: dict[str, Tensor] = {}
-        for name, home, shape in self._homes[size]:
-            target = out[name][:, rows]
-            if target.is_contiguous():
-                found[home] = target.view(shape)
-        return found
+        if self._homes is None:
+            self._homes = self._find_homes(known, wanted, owned)
+        return {
+            home: out[name].view(shape)
+            for name, home, shape in self._homes
+            if out[name].is_contiguous()
+        }
 
     def _find_homes(
-        self, known: Iterable[str], wanted: Sequence[str], owned: frozenset[str], size: int
+        self, known: Iterable[str], wanted: Sequence[str], owned: frozenset[str]
     ) -> list[tuple[str, str, list[int]]]:
         """Recorded site, the step that can write into its memory, and the shape of that step."""
         program = self._scm.program
@@ -230,17 +252,18 @@ class SiteEngine:
             home, place = homes.get(node), program.rows[node]
             if home is None or home in found or place.dim or place.parts > 1:
                 continue
-            shape = [program.size(each, size) for each in program.nodes[home].meta["val"].shape]
-            if None not in shape:
-                found[home] = (name, home, [each or 0 for each in shape])
+            sizes = program.nodes[home].meta["val"].shape
+            shape = [-1 if isinstance(each, torch.SymInt) else int(each) for each in sizes]
+            if shape.count(-1) == 1:
+                found[home] = (name, home, shape)
         return list(found.values())
 
-    def _memory_for(self, node: str, shape: Sequence[int], like: Tensor) -> Tensor:
+    def _memory_for(self, node: str, size: int, like: Tensor) -> Tensor:
         """Memory that is used again and again, for what is gone after each run."""
-        key = (node, tuple(shape))
-        if key not in self._scratch:
-            self._scratch[key] = torch.empty(shape, dtype=like.dtype, device=like.device)
-        return self._scratch[key]
+        held = self._scratch.get(node)
+        if held is None or len(held) < size:
+            held = self._scratch[node] = like.new_empty(size, *like.shape[1:])
+        return held[:size]
 
     def _updates(self, jobs: Sequence[Ready]) -> list[dict[str, compiler.Update]] | None:
         if self._readers is None or not self._fast or jobs[0].change is None:
@@ -253,12 +276,12 @@ class SiteEngine:
             found.append(update)
         return found
 
-    def _set(self, jobs: Sequence[Ready], picked: Sequence[Tensor | None], rows: slice) -> Tensor:
+    def _set(self, jobs: Sequence[Ready], picked: Sequence[Tensor] | None, rows: slice) -> Tensor:
         """The site itself, with the variables of each job set."""
         like = self._scm.recorded(self._node)
         blocks = self._blocks[rows]
         parts: list[Tensor] = []
-        for each, index in zip(jobs, picked, strict=True):
+        for each, index in zip(jobs, picked or [None] * len(jobs), strict=True):
             value = each.value[rows]
             if index is None and torch.equal(each.job.made[0].index, self._all):
                 parts.append(value)
@@ -267,17 +290,6 @@ class SiteEngine:
             part[:, each.job.made[0].index] = value if index is None else value[index]
             parts.append(part)
         return self._site.join(parts[0] if len(parts) == 1 else torch.cat(parts), like)
-
-
-def _moved(moves: Sequence[compiler.Update], changes: Sequence[Tensor], before: Tensor) -> Tensor:
-    """What a linear map gives for all jobs; ``before`` is what it gave, and is written over."""
-    per_row = before.shape[0] // sum(map(len, changes))
-    start = 0
-    for move, change in zip(moves, changes, strict=True):
-        stop = start + len(change) * per_row
-        move.apply(before[start:stop], change, before[start:stop])
-        start = stop
-    return before
 
 
 def _on(made: Assignment, natural: Tensor, count: int) -> Tensor:

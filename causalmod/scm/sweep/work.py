@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 _CACHE = 2**21  # bytes of the largest tensor in a block
 
 
-def block(scm: StructuralCausalModel, nodes: Iterable[str], memory: int) -> int:
-    """Return how many rows to run at a time, so that what is computed stays in the cache."""
-    widest = max([1, *(scm.program.bytes_per_row(name) for name in nodes)])
+def block(widest: int, memory: int) -> int:
+    """Return how many rows to run at a time, so that what is computed stays in the cache.
+
+    Args:
+        widest: bytes of one row of the largest tensor.
+        memory: bytes that the work may take.
+    """
     return max(1, min(_CACHE, memory // 8) // widest)
+
+
+def widest(scm: StructuralCausalModel, nodes: Iterable[str]) -> int:
+    """Return the bytes of one row of the largest of some nodes."""
+    return max([1, *(scm.program.bytes_per_row(name) for name in nodes)])
 
 
 def between(
