@@ -78,10 +78,11 @@ class AveragedForm:
         assert sample.weights is not None
         responses = self.receivers.responses(question, sample)
         estimator = self.receivers.estimator(question)
-        bits = averaged_over_all(estimator, responses.transpose(0, 1), sample.weights).bits
+        weights = sample.weights.to(responses.device)
+        bits = averaged_over_all(estimator, responses.transpose(0, 1), weights).bits
         gap, new = self._beyond(question, responses, sample.weights)
         return Reading(
-            bounds=Bounds(bits.clamp_min(0)[None]),
+            bounds=Bounds(bits.cpu().clamp_min(0)[None]),
             contexts=sample.shape[0],
             donors=sample.shape[1],
             exact=True,
@@ -102,7 +103,7 @@ class AveragedForm:
         """
         seen = self.receivers.observed(question)
         estimator = self.receivers.estimator(question)
-        codes = counted(estimator, torch.cat([seen, responses.flatten(0, 1)]))
+        codes = counted(estimator, torch.cat([seen, responses.flatten(0, 1)])).cpu()
         observed, under = codes[: len(seen)], codes[len(seen) :]
         counts = weights.double().repeat(len(responses))
         gap = float(divergence(under, observed, counts))
@@ -142,7 +143,7 @@ class AveragedForm:
             known, streams = self.effort, len(question.senders)
             contexts = min(known.contexts, len(known.rows))
             sample = draw_sample(known.rows, contexts, draws, streams, known.seed)
-            cap = self.receivers.read(question, sample)
+            cap = self.receivers.read(question, sample).cpu()
             if cap.upper is None or is_saturated(float(cap.upper.mean()), draws):
                 cap = None
         return Reading(
@@ -174,8 +175,8 @@ class AveragedForm:
             mixed = self._under(question, contexts[which], several[:, which])
             fixed = self._under(question, contexts[which], one[:, which].expand(-1, -1, draws))
             each, whole = averaged_over_sets(estimator, mixed, fixed)
-            bounds.append(each)
-            wholes.append(whole)
+            bounds.append(each.cpu())
+            wholes.append(whole.cpu())
             if estimator.moves(torch.stack([mixed, fixed], dim=-2)):
                 moves = True
                 permuted += _by_chance(estimator, mixed, fixed, generator) / sets
@@ -205,7 +206,7 @@ class AveragedForm:
             mixed = self._under(question, contexts, sample.donors)
             fixed = self._under(question, contexts, one.expand(-1, -1, each))
             estimator = self.receivers.estimator(question, rows)
-            parts.append(averaged_over_sets(estimator, mixed, fixed)[0])
+            parts.append(averaged_over_sets(estimator, mixed, fixed)[0].cpu())
         return means(parts)
 
 
@@ -221,6 +222,7 @@ def _by_chance(
     for start in range(0, _PERMUTATIONS, at_once):
         count = min(at_once, _PERMUTATIONS - start)
         swap = torch.rand(count, *mixed.shape[:2], generator=generator)[..., None] < 0.5
+        swap = swap.to(mixed.device)
         first, second = torch.where(swap, fixed, mixed), torch.where(swap, mixed, fixed)
-        found.append(averaged_over_sets(estimator, first, second)[0].bits.double().sum(1))
+        found.append(averaged_over_sets(estimator, first, second)[0].bits.double().sum(1).cpu())
     return torch.cat(found)

@@ -78,7 +78,7 @@ class ConditionalForm:
         def one(question: Question, contexts: int, draws: int) -> Bounds:
             streams = len(question.senders)
             sample = draw_sample(rows, min(contexts, len(rows)), draws, streams, known.seed)
-            found = self.receivers.read(question, sample)
+            found = self.receivers.read(question, sample).cpu()
             tell(Reading(bounds=found, contexts=len(found.bits), donors=draws))
             return found
 
@@ -105,7 +105,7 @@ class ConditionalForm:
     def _counted(self, question: Question, tell: Tell) -> Reading:
         sample = self.receivers.enumerate(question.senders)
         found = Reading(
-            bounds=self.receivers.read(question, sample),
+            bounds=self.receivers.read(question, sample).cpu(),
             contexts=sample.shape[0],
             donors=sample.shape[1],
             null=self.receivers.noise(question, self.effort.rows),
@@ -119,4 +119,4 @@ class ConditionalForm:
         streams = len(question.senders)
         blocks = draw_blocks(known.rows, known.contexts, draws, streams, known.seed)
         read = self.receivers.read
-        return means([read(question, block.sample, block.rows) for block in blocks])
+        return means([read(question, block.sample, block.rows).cpu() for block in blocks])

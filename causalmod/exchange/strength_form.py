@@ -174,7 +174,7 @@ class StrengthForm:
             seen = self._scm.blocks(name)[:, places, 0].double()
             cut = Bins(BINS)
             codes = pair_codes(got, seen[rows], (cut, cut), reference=(seen, seen))
-            agree = (codes.left == codes.right).unflatten(1, picks.shape).sum(2)
+            agree = (codes.left == codes.right).unflatten(1, picks.shape).sum(2).cpu()
             # drawn values miss each context's own one, which may be fed in as well: one more draw
             bits -= ((agree + 1) / (picks.shape[1] + 1)).double().log2().sum(0)
         return bits.clamp_min(0)
@@ -198,7 +198,7 @@ class StrengthForm:
             if not bool(mask.any()):
                 return still.to(blocks.dtype)
             given = fed[name][entries].to(blocks.dtype)
-            return torch.where(mask[:, None], given, still)
+            return torch.where(mask[:, None].to(blocks.device), given, still)
 
         return hold
 
@@ -212,7 +212,8 @@ class StrengthForm:
             for name in self._units.sites:
                 values = self._scm.blocks(name)[rows]
                 shuffle = torch.rand(size, values.shape[1], generator=generator).argsort(0)
-                picked = (shuffle % len(rows))[..., None].expand(-1, -1, values.shape[2])
+                picked = (shuffle % len(rows)).to(values.device)
+                picked = picked[..., None].expand(-1, -1, values.shape[2])
                 self._tables[key][name] = values.gather(0, picked)
         return self._tables[key]
 
@@ -238,7 +239,7 @@ class StrengthForm:
         most = max(1, self._memory // _PER_COMBINATION)
         fed = enumerated({s: v[rows] for s, v in source.values.items()}, "product", most)
         every = Group(scm, cut + known, "parents").observed().values[rows]
-        first, counts = distinct(every)
+        first, counts = (each.cpu() for each in distinct(every))
         estimator = ESTIMATORS.get("exact").fit(None, target.observed(), 1.0)
         held = Group(scm, known, "known") if known else None
         step = max(1, self._memory // (len(fed) * 64))
@@ -250,9 +251,9 @@ class StrengthForm:
             settings += source.set_to(fed.values, torch.arange(len(fed)).repeat(len(contexts)))
             got = target.under(settings, runs, self._memory).double()
             own = target.observed().values[contexts].double()
-            codes = counted(estimator, torch.cat([own, got]))
+            codes = counted(estimator, torch.cat([own, got])).cpu()
             left, right = codes[: len(own), None], codes[len(own) :].reshape(len(own), -1)
-            parts.append(divergence(left, right, None, fed.weights))
+            parts.append(divergence(left, right, None, fed.weights.cpu()))
         return float(counts.double() @ torch.cat(parts) / counts.sum()), len(fed)
 
     @cached_property
