@@ -14,8 +14,8 @@ from causalmod._display import html_table
 from causalmod.errors import CausalmodWarning
 
 if TYPE_CHECKING:
-    from causalmod.scm.graphs import GraphedMechanisms
     from causalmod.scm.mechanisms import Mechanisms
+    from causalmod.scm.model import StructuralCausalModel
 
 ENOUGH = 0.9
 _CONTEXTS, _DONORS = 32, 16
@@ -88,11 +88,14 @@ def find_carried(scm: Mechanisms, seed: int = 0) -> Carried:
     return Carried(share, ordered, len(contexts))
 
 
-def warn_if_bypassed(scm: GraphedMechanisms, stacklevel: int = 3) -> None:
-    """Warn where much of the computation goes past the chosen variables."""
-    found = scm.carried
-    if found.enough:
+def warn_if_bypassed(scm: StructuralCausalModel, stacklevel: int = 3) -> None:
+    """Warn where much of the computation goes past the chosen variables.
+
+    A model that was made of functions has no others: its inputs are exogenous variables.
+    """
+    if scm.note or scm.carried.enough:
         return
+    found = scm.carried
     names = list(found.bypasses)
     shown = ", ".join(f"{name!r}" for name in names[:_SHOWN])
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
@@ -122,22 +125,40 @@ def _past(scm: Mechanisms, start: set[str], ends: set[str], chosen: set[str]) ->
 
 
 def _share(scm: Mechanisms, held: set[str], sample: tuple[Tensor, Tensor]) -> float:
-    """Share of the readouts' variance that moves with the tensors at some nodes."""
+    """Share of the readouts' variance that moves with the tensors at some nodes.
+
+    A readout that is a variable is set as well for those that follow from it.
+    """
+    program = scm.program
+    goals = [scm.node_of(name) for name in scm.outputs]
+    sites = {scm.node_of(name) for name in scm.sites}
+    groups: dict[frozenset[str], list[str]] = {}
+    for goal in goals:
+        before = {n for n in goals if n in sites and goal in program.descendants(n)}
+        groups.setdefault(frozenset(held | before), []).append(goal)
+    found = [share for some, those in groups.items() for share in _shares(scm, some, those, sample)]
+    return sum(found) / len(found) if found else 1.0
+
+
+def _shares(
+    scm: Mechanisms, held: frozenset[str], goals: list[str], sample: tuple[Tensor, Tensor]
+) -> list[float]:
+    """:func:`_share` of each readout that varies."""
     contexts, donors = sample
     rows, entries = contexts[:, None].expand(donors.shape).reshape(-1), donors.reshape(-1)
     program = scm.program
-    goals = {name: scm.node_of(name) for name in scm.outputs}
     moved = {each for node in held for each in program.descendants(node)} - held
     ends = program.needs(
-        goals.values(), lambda node: node in held or (node not in moved and node in program.rows_at)
+        goals, lambda node: node in held or (node not in moved and node in program.rows_at)
     )
     known = {node: scm.taken(node, entries if node in held else rows) for node in ends}
     patches = {node: p for node, p in scm.patches_of(rows).items() if node not in known}
     views = [view for view in scm.views_of(rows) if view.route.receiver not in known]
-    values = program.run(known, goals.values(), patches, views, rows=len(rows))
+    values = program.run(known, goals, patches, views, rows=len(rows))
     shares: list[float] = []
-    for name, node in goals.items():
-        blocks = scm.site(name).split(values[node]).double().flatten(1).unflatten(0, donors.shape)
+    for node in goals:
+        blocks = scm.site_of(node).split(values[node]).double().flatten(1)
+        blocks = blocks.unflatten(0, donors.shape)
         means = blocks.mean(1)
         within = blocks.var(1).mean(0)
         apart = blocks - means[:, None] - blocks.mean(0) + blocks.mean((0, 1))
@@ -147,4 +168,4 @@ def _share(scm: Mechanisms, held: set[str], sample: tuple[Tensor, Tensor]) -> fl
         total = float((within + between).sum())
         if total > 0:
             shares.append(float(within.sum()) / total)
-    return sum(shares) / len(shares) if shares else 1.0
+    return shares

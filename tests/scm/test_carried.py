@@ -111,3 +111,33 @@ def test_several_outputs_count_alike() -> None:
 
     scm = cm.compile(Two().eval(), normal(100, 2), sites=["a", "output.0", "output.1"])
     assert scm.carried.share == pytest.approx(0.5)
+
+
+def test_outputs_that_feed_outputs_carry_what_they_feed() -> None:
+    class Chain(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.h, self.b = nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            first = self.h(self.a(x))
+            return first, torch.tanh(self.b(first))
+
+    scm = cm.compile(Chain().eval(), normal(100, 2), sites=["output.0", "output.1"])
+    assert scm.carried.share == pytest.approx(0.5)  # all of the second, none of the first
+
+
+def test_models_made_of_functions_are_not_warned_of() -> None:
+    coin = {0: 0.5, 1: 0.5}
+    scm = cm.from_functions(
+        {
+            "u": coin,
+            "v": coin,
+            "a": lambda u: u,
+            "b": lambda v: v,
+            "c": lambda a, b: (a + b) % 2,
+        }
+    )
+    assert scm.note
+    split = cm.Partition({"left": ["a", "c"], "right": ["b"]})
+    assert cm.exchange(scm, split).bits == 1.0
