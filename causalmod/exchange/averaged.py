@@ -252,12 +252,15 @@ def _on_pairs(task: Task) -> dict[str, Any]:
         found = task.estimator.shared(sent[some], got[some])
         return Bounds(found.bits.clamp_min(0) + gap(some)) if task.literal else found
 
+    def without(rows: Tensor) -> Tensor | None:
+        return task.estimator.shared_without(sent, got, rows[:, context] | rows[:, donor])
+
     def permuted(generator: torch.Generator) -> float:
         order = torch.randperm(len(sent), generator=generator)
         return float(task.estimator.shared(sent[order], got).bits)
 
     plain = float(task.estimator.shared(sent, got).bits)
-    fields = jackknifed(figures, task.rows) | null_floor(task, permuted, plain) | shape
+    fields = jackknifed(figures, task.rows, without) | null_floor(task, permuted, plain) | shape
     if task.estimator.counts:
         beyond = _beyond(replace(task, literal=False), {}, got, torch.ones(len(got)))
         fields |= beyond

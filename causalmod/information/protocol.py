@@ -182,6 +182,13 @@ class Estimator(ABC):
         """:meth:`shared` with a 95% interval over rows, where it is known; else None: jackknife."""
         return None
 
+    def shared_without(self, source: Tensor, target: Tensor, left_out: Tensor) -> Tensor | None:
+        """Bits ``[group]`` of :meth:`shared` without the samples of bool ``[group, row]``.
+
+        For estimators to which that costs little more than one figure; None else.
+        """
+        return None
+
 
 class PairedEstimator(Estimator):
     """An estimator that reads paired samples only.

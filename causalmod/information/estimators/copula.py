@@ -92,7 +92,11 @@ def normal_scores(values: Tensor) -> Tensor:
 
 def _basis(scores: Tensor) -> Tensor:
     """Orthonormal columns ``[row, rank]`` that span centred scores; none for constant ones."""
-    vectors, values, _ = torch.linalg.svd(scores - scores.mean(0), full_matrices=False)
+    centred = scores - scores.mean(0)
+    if scores.shape[1] == 1:
+        vectors, values = torch.nn.functional.normalize(centred, dim=0), centred.norm(dim=0)
+    else:
+        vectors, values, _ = torch.linalg.svd(centred, full_matrices=False)
     return vectors[:, values > 1e-8 * max(len(scores), 1) ** 0.5]
 
 
