@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 Array = NDArray[np.float64]
 MANY = 2**20  # draws from the population
-HELD, DRAWN = 4096, 1024
+HELD, DRAWN = 16384, 256
 BINS = 10
 WIDTH = 4
 
@@ -112,7 +112,7 @@ def endless(case: str, form: str, name: str) -> tuple[float, float | None]:
     made = CASES[case]
     generator = torch.Generator().manual_seed(10**6)
     with torch.no_grad():
-        x, other = (made.rows(MANY, generator) for _ in range(2))
+        x, other = _population(made, MANY, MANY, generator)
         seen_source, seen = made.model.sent(x), made.model(x)
         if form == "exchange":
             scale = np.array(seen[:, WIDTH:].double().std(0))
@@ -127,7 +127,7 @@ def endless(case: str, form: str, name: str) -> tuple[float, float | None]:
             got = made.model.respond(x, donors)
             return _shared(name, _plain(donors), _plain(got), scales, edges)
         # [context, donor], or [donor, context] where the donor is known; all drawn afresh
-        held, drawn = (made.rows(size, generator) for size in (HELD, HELD * DRAWN))
+        held, drawn = _population(made, HELD, HELD * DRAWN, generator)
         each = held.repeat_interleave(DRAWN, 0)
         grid = _plain(made.model.respond(each, made.model.sent(drawn))).reshape(HELD, DRAWN)
         if form == "conditional":
@@ -135,7 +135,7 @@ def endless(case: str, form: str, name: str) -> tuple[float, float | None]:
         by_donor = _plain(made.model.respond(drawn, made.model.sent(each))).reshape(HELD, DRAWN)
         pool = _plain(made.model.respond(x, donors))
         low, high = _within(
-            name, pool[None] if name == "gaussian" else pool[None, : 2**16], scales[1], edges[1]
+            name, pool[None] if name == "gaussian" else pool[None, : 2**14], scales[1], edges[1]
         )
         if name == "gaussian":
             return low - _within(name, by_donor, scales[1], edges[1])[0], None
@@ -145,6 +145,17 @@ def endless(case: str, form: str, name: str) -> tuple[float, float | None]:
         known = _within(name, grid, scales[1], edges[1])[1]
         assert known is not None
         return low - within_high, min(high - within_low, known)
+
+
+def _population(
+    made: Case, rows: int, others: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Independent draws; of whole numbers every one equally often, alone and in pairs."""
+    if made.rows is not whole:
+        return made.rows(rows, generator), made.rows(others, generator)
+    every = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0))
+    places = torch.arange(rows) // (16 if rows == others else 1)
+    return every[places % 16], every[torch.arange(others) % 16]
 
 
 def _plain(values: Tensor) -> Array:
@@ -175,7 +186,7 @@ def _shared(
     if name == "gaussian":
         noisy = np.cov(both.T) + np.eye(2)
         return np.log2(noisy[0, 0] * noisy[1, 1] / np.linalg.det(noisy)) / 2, None
-    some = both[: 2**15]
+    some = both[: 2**14]
     (b_low, b_high), (c_low, c_high), (low, high) = (
         _mixture(some[None, :, columns]) for columns in ([0], [1], [0, 1])
     )
@@ -190,7 +201,7 @@ def _within(name: str, grid: Array, scale: float, edges: Array) -> tuple[float, 
         share = np.stack([(codes == b).mean(1) for b in range(len(edges) + 1)])
         return float(-(share * np.log2(np.maximum(share, 1e-300))).sum(0).mean()), None
     if name == "gaussian":
-        return float(np.log2(1 + (grid / scale).var(1)).mean() / 2), None
+        return float(np.log2(1 + (grid / scale).var(1, ddof=1)).mean() / 2), None
     low, high = _mixture(grid[: HELD // 2, :, None] / scale)
     return float(low.mean()), float(high.mean())
 
@@ -200,7 +211,7 @@ def _exchange(
 ) -> tuple[float, float | None]:
     """What the right track takes in; the left one takes in nothing."""
     lows, highs = [], []
-    for row in made.rows(HELD // 2, generator):
+    for row in made.rows(HELD // 4, generator):
         donors = made.rows(DRAWN, generator)
         got = made.model.right(row.expand(DRAWN, -1), donors).double().numpy() / scale
         if name == "gaussian":
@@ -236,7 +247,7 @@ def _mixture(centres: Array) -> tuple[Array, Array]:
     """Bounds of Kolchinsky and Tracey on ``[mixture, draw, coordinate]`` in noise scales."""
     lows, highs = [], []
     for mixture in centres:
-        first = mixture[:128] if len(centres) > 1 else mixture[:2048]
+        first = mixture[:64] if len(centres) > 1 else mixture[:8192]
         square = np.zeros((len(first), len(mixture)))
         for place in range(mixture.shape[1]):
             square += (first[:, place, None] - mixture[:, place]) ** 2

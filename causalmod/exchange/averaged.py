@@ -218,28 +218,31 @@ def _on_pairs(task: Task) -> dict[str, Any]:
 
     A sample of contexts is not balanced as all of them are, and an imbalance reads as information;
     so for the same number of pairs many contexts with few donors are better than the reverse.
+    Pairs on one context are not independent: counts are corrected for that, and where only pairs
+    are read each context comes once, unless more draws are asked for.
     """
-    pairs = task.contexts * (task.draws or DRAWS[0])
-    most = task.estimator.most_rows
-    pairs = pairs if most is None else min(pairs, most)
-    contexts = min(task.rows, max(pairs // 2, 2))
+    paired, most = not task.estimator.contextual, task.estimator.most_rows or task.rows
+    pairs = most if paired and task.draws is None else task.contexts * (task.draws or DRAWS[0])
+    pairs = min(pairs, most) if paired else pairs
+    contexts = min(task.rows, pairs if paired and task.draws is None else max(pairs // 2, 2))
     sample = drawn_contexts(task, contexts, max(2, pairs // contexts))
     count, each = sample.shape
-    shape = {"contexts": count, "donors": each}
     grid = task.responses(sample.contexts[:, None], sample.donors[0])
-    if not task.estimator.moves(grid):
+    moves = task.estimator.moves(grid)
+    if paired and task.draws is None:
+        each = 1
+    shape = {"contexts": count, "donors": each}
+    if not moves:
         fields = exactly(Bounds(torch.zeros(()))) | shape
         if task.literal:
             flat = grid.flatten(0, 1)
             fields |= _beyond(task, fields, flat, torch.ones(len(flat)))
         return fields
-    sent = task.donors.columns[sample.donors[0].flatten()]
-    got = grid.flatten(0, 1)
+    donors = sample.donors[0][:, :each]
+    sent = task.donors.columns[donors.flatten()]
+    got = grid[:, :each].flatten(0, 1)
     # a row that is left out neither sets nor is set: both roles make the figure vary with the data
-    context, donor = (
-        sample.contexts[:, None].expand(count, each).flatten(),
-        sample.donors[0].flatten(),
-    )
+    context, donor = sample.contexts[:, None].expand(count, each).flatten(), donors.flatten()
     donor = donor if task.law == "observed" and len(task.donors) == task.rows else context
 
     def gap(some: Tensor) -> float:
@@ -255,18 +258,31 @@ def _on_pairs(task: Task) -> dict[str, Any]:
     def without(rows: Tensor) -> Tensor | None:
         return task.estimator.shared_without(sent, got, rows[:, context] | rows[:, donor])
 
-    def permuted(generator: torch.Generator) -> float:
-        order = torch.randperm(len(sent), generator=generator)
-        return float(task.estimator.shared(sent[order], got).bits)
-
-    plain = float(task.estimator.shared(sent, got).bits)
-    fields = jackknifed(figures, task.rows, without) | null_floor(task, permuted, plain) | shape
+    fields = jackknifed(figures, task.rows, without, task.estimator.square_bias(len(sent))) | shape
+    fields |= _by_chance(task, sent.unflatten(0, (count, each)), got.unflatten(0, (count, each)),
+                         fields)  # fmt: skip
     if task.estimator.counts:
         beyond = _beyond(replace(task, literal=False), {}, got, torch.ones(len(got)))
         fields |= beyond
         if task.literal and beyond["gap"] == float("inf"):
             fields |= dict.fromkeys(("bits", "low", "high"), float("inf"))
     return fields
+
+
+def _by_chance(task: Task, sent: Tensor, got: Tensor, fields: dict[str, Any]) -> dict[str, Any]:
+    """Null floor, p-value, and bits less the bias, of samples ``[context, donor, coordinate]``."""
+    known = task.estimator.clustered(sent, got)
+    if known is not None:
+        extra = known.bias - known.independent  # the rest was taken off already
+        less = {end: max(0.0, fields[end] - extra) for end in ("bits", "low", "high")}
+        return less | {"null": max(0.0, known.null), "p": known.p}
+    once, reply = sent[:, 0], got[:, 0]  # permuted over contexts, which are independent
+
+    def permuted(generator: torch.Generator) -> float:
+        order = torch.randperm(len(once), generator=generator)
+        return float(task.estimator.shared(once[order], reply).bits)
+
+    return null_floor(task, permuted, float(task.estimator.shared(once, reply).bits))
 
 
 def _nothing(like: Bounds) -> Bounds:

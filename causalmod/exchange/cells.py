@@ -219,11 +219,13 @@ def paired_cells(
 ) -> Cells:
     """The averaged form, binned: pairs of a donor and a response, each with its own context.
 
+    No row is the context of two pairs, which would not be independent then.
+
     Targets whose bin never differs from what it is without the intervention read exactly 0.
     """
     generator = torch.Generator().manual_seed(seed)
-    contexts = torch.randint(runs.scm.rows, (pairs,), generator=generator)
-    entries = torch.randint(len(donors), (pairs, 1), generator=generator)
+    contexts = torch.randperm(runs.scm.rows, generator=generator)[:pairs]
+    entries = torch.randint(len(donors), (len(contexts), 1), generator=generator)
     sample = Sample(contexts, entries[None])
     parts = [
         torch.cat([values.flatten(1) for values in got.values()], dim=1)

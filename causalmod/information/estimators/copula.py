@@ -75,6 +75,10 @@ class GaussianCopula(PairedEstimator):
         bits = -missing.log2().sum() / 2
         return Bounds(bits - _bias(len(source), left.shape[1], right.shape[1]))
 
+    def square_bias(self, rows: int) -> float:
+        """See :meth:`Estimator.square_bias`."""
+        return 1 / (2 * rows * log(2))
+
 
 def normal_scores(values: Tensor) -> Tensor:
     """Normal quantiles of ranks of ``[row, coordinate]``; equal values share their mean rank.

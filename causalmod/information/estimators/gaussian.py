@@ -69,6 +69,10 @@ class GaussianChannel(Estimator):
         joint = channel_bits(torch.cat([left, right], dim=-1))
         return Bounds((channel_bits(left) + channel_bits(right) - joint).clamp_min(0))
 
+    def square_bias(self, rows: int) -> float:
+        """See :meth:`Estimator.square_bias`."""
+        return 0.0
+
 
 def standardise(responses: Tensor, noise: Tensor) -> Tensor:
     """Measure ``[..., donor, coordinate]`` from the first donor, in noise scales; drop rounding.
