@@ -199,7 +199,10 @@ def _within(name: str, grid: Array, scale: float, edges: Array) -> tuple[float, 
     if name == "binned":
         codes = np.searchsorted(edges, grid)
         share = np.stack([(codes == b).mean(1) for b in range(len(edges) + 1)])
-        return float(-(share * np.log2(np.maximum(share, 1e-300))).sum(0).mean()), None
+        bits = float(-(share * np.log2(np.maximum(share, 1e-300))).sum(0).mean())
+        if len(edges) == BINS - 1:  # drawn, and not each value equally often: Miller (1955)
+            bits += float(((share > 0).sum(0) - 1).mean()) / (2 * grid.shape[1] * np.log(2))
+        return bits, None
     if name == "gaussian":
         return float(np.log2(1 + (grid / scale).var(1, ddof=1)).mean() / 2), None
     low, high = _mixture(grid[: HELD // 2, :, None] / scale)

@@ -210,7 +210,9 @@ def _below_conditional(task: Task, fields: dict[str, Any]) -> dict[str, Any]:
         return fields
     if full:
         fields |= exactly(Bounds(torch.zeros(()))) | {"saturated": False}
-    return fields | {name: known[name] for name in ("upper", "upper_low", "upper_high")}
+    fields |= {name: known[name] for name in ("upper", "upper_low", "upper_high")}
+    # a sample of a lower bound can lie above what is known to be the most
+    return fields | {end: min(fields[end], fields["upper"]) for end in ("bits", "low")}
 
 
 def _on_pairs(task: Task) -> dict[str, Any]:

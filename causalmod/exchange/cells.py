@@ -17,6 +17,7 @@ from causalmod.exchange.parties import Parties
 from causalmod.information import Bounds, Estimator, Observed
 from causalmod.information.all_pairs import binned_pairs, pair_codes
 from causalmod.information.bins import Bins, BinsLike
+from causalmod.information.channel import without_rounding
 from causalmod.information.intervals import is_saturated, t_intervals
 from causalmod.scm import StructuralCausalModel
 
@@ -208,7 +209,7 @@ def counted_cells(runs: Runs, made: list[Batch], source: Group, donors: Donors) 
         within = share @ batch.estimator.response(some).bits
         pool = some.transpose(0, 1).flatten(1, 2)
         total = batch.estimator.response(pool, donors.weights.repeat_interleave(len(rows))).bits
-        bits = (total - within).clamp_min(0)
+        bits = without_rounding(total - within).clamp_min(0)
         for table in (cells.bits, cells.low, cells.high):
             table[batch.targets] = bits
     return cells
