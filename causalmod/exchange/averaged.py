@@ -28,8 +28,8 @@ from causalmod.information.channel import averaged_over_all, averaged_over_sets
 from causalmod.information.intervals import is_saturated, t_interval
 
 _MOST_PERMUTED = 256  # draws in a set, all of whose distances are found again each time
-_REUSED = 2  # times that a row is a context of the sets that p-values come from
-_FEWEST = 8  # sets
+_REUSED = 1  # times that a row is a context of the sets that p-values come from
+_FEWEST = 4  # sets
 _GIVEN_DRAWN = 16  # values of a known intervention that are drawn, where there are many
 
 
