@@ -235,6 +235,10 @@ def _on_pairs(task: Task) -> dict[str, Any]:
     contexts = min(task.rows, pairs if paired and task.draws is None else max(pairs // 2, 2))
     sample = drawn_contexts(task, contexts, max(2, pairs // contexts))
     count, each = sample.shape
+    rows_set = task.law == "observed" and len(task.donors) == task.rows
+    if paired and task.draws is None and rows_set:  # no row sets, or is set, twice
+        generator = torch.Generator().manual_seed(task.seed + 8)
+        sample.donors[0, :, 0] = torch.randperm(task.rows, generator=generator)[:count]
     grid = task.responses(sample.contexts[:, None], sample.donors[0])
     moves = task.estimator.moves(grid)
     if paired and task.draws is None:
@@ -249,9 +253,10 @@ def _on_pairs(task: Task) -> dict[str, Any]:
     donors = sample.donors[0][:, :each]
     sent = task.donors.columns[donors.flatten()]
     got = grid[:, :each].flatten(0, 1)
-    # a row that is left out neither sets nor is set: both roles make the figure vary with the data
+    # a row that is left out neither sets nor is set: both roles make the figure vary with the data;
+    # but where no row comes twice, its context alone tells a pair, which would else be out twice
     context, donor = sample.contexts[:, None].expand(count, each).flatten(), donors.flatten()
-    donor = donor if task.law == "observed" and len(task.donors) == task.rows else context
+    donor = donor if rows_set and each > 1 else context
 
     def gap(some: Tensor) -> float:
         return confounding_gap(task, got[some], torch.ones(len(some)))[0]
@@ -260,7 +265,9 @@ def _on_pairs(task: Task) -> dict[str, Any]:
         rows = torch.zeros(task.rows, dtype=torch.bool)
         rows[kept] = True
         some = (rows[context] & rows[donor]).nonzero()[:, 0]
-        found = task.estimator.shared(sent[some], got[some])
+        # edges are found from the rows as well, so they are found again
+        estimator = task.estimator if len(kept) == task.rows else fit_at(task, kept)
+        found = estimator.shared(sent[some], got[some])
         return Bounds(found.bits.clamp_min(0) + gap(some)) if task.literal else found
 
     def without(rows: Tensor) -> Tensor | None:

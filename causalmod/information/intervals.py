@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log2
+from math import log, log2
 from typing import NamedTuple
 
 import torch
@@ -145,7 +145,11 @@ def jackknives(
         each = found[:, None]
     if square_bias is not None:
         roots, root = ((f + square_bias).clamp_min(0).sqrt() for f in (each.double(), whole))
-        half = _spread(roots).sqrt().clamp_min(square_bias**0.5) * _t(groups - 1)
+        # no less than what a Gaussian correlation of that strength has: between two roots near zero
+        # of unlike sign there is no difference to see
+        strength = root.square().clamp_min(1e-12)
+        least = square_bias * (1 - 4**-strength) / (2 * log(2) * strength)
+        half = torch.maximum(_spread(roots), least).sqrt() * _t(groups - 1)
         low = torch.minimum((root - half).clamp_min(0).square(), whole.clamp_min(0))
         ends = zip(whole.tolist(), low.tolist(), (root + half).square().tolist(), strict=True)
         return [Interval(*end) for end in ends]
