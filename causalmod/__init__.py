@@ -50,6 +50,7 @@ _PUBLIC = {
     "load": "scm",
     "mean": "interventions",
     "modularity": "modularity",
+    "module_graph": "exchange",
     "query": "queries",
     "resample": "interventions",
     "to_dot": "plotting",
@@ -100,6 +101,7 @@ __all__ = [
     "load",
     "mean",
     "modularity",
+    "module_graph",
     "queries",
     "query",
     "resample",
@@ -163,7 +165,7 @@ if TYPE_CHECKING:
         QueryError,
         SelectorError,
     )
-    from causalmod.exchange import Exchange, Flow, exchange, flow, information
+    from causalmod.exchange import Exchange, Flow, exchange, flow, information, module_graph
     from causalmod.information import Estimate, arrow_strengths
     from causalmod.interventions import mean, resample
     from causalmod.modularity import Modularity, modularity

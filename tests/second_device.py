@@ -118,6 +118,7 @@ def main() -> None:
     held = _set_up()
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 2))
+    few: dict[str, Any] = {"contexts": 12, "draws": 8}
     for rows in (24, 160):
         here = cm.compile(net.eval(), torch.randn(rows, 3))
         with tempfile.TemporaryDirectory() as folder:
@@ -125,6 +126,7 @@ def main() -> None:
         assert there.device == torch.device("npu:0")
         names = here.units.names
         halves = cm.Partition({"left": names[::2], "right": names[1::2]})
+        thirds = cm.Partition({"a": names[::3], "b": names[1::3], "c": names[2::3]})
         values: list[Any] = [1.0, torch.linspace(0, 1, rows), cm.resample(1), cm.mean()]
         for value in [*values, lambda natural: natural.cpu() * 2]:
             for key in ("1[2]", "1", ("1[2]", "2"), ("1[2]", "2[1]")):
@@ -144,6 +146,17 @@ def main() -> None:
             "units": lambda s: s.units.index,
             "strength": lambda s: {"->".join(e): v for e, v in s.activity().strength.items()},
             "exchange": lambda s, halves=halves: cm.exchange(s, halves).bits,
+            "what is sent": lambda s, thirds=thirds: cm.exchange(s, thirds, **few).out["a"].bits,
+            "pairs": lambda s, thirds=thirds: cm.exchange(s, thirds, **few).matrix["a", "b"].bits,
+            "averaged": lambda s, halves=halves: (
+                cm.exchange(s, halves, kind="averaged", **few).to_frame()["upper"].tolist()
+            ),
+            "arrows": lambda s, halves=halves: cm.exchange(s, halves, kind="strength", **few).bits,
+            "counted": lambda s, halves=halves: [
+                cm.exchange(s, halves, kind=k, estimator="exact", rows=torch.arange(6)).bits
+                for k in ("conditional", "averaged", "strength")
+            ],
+            "carried": lambda s: s.carried.share,
             "flow graph": lambda s: flow_graph(s, torch.arange(s.rows)),
             "null network": lambda s: dict((null_network(s, 3) or s).observe()),
             "weights": lambda s, halves=halves: MEASURES.get("newman_q")(s, halves),

@@ -4,6 +4,7 @@ from causalmod.exchange.flow import flow
 from causalmod.exchange.flow_result import Flow
 from causalmod.exchange.hybrid import CONTEXT, RESPOND, HybridRuns, Sample, draw_sample
 from causalmod.exchange.information import information
+from causalmod.exchange.module_graph import module_graph
 from causalmod.exchange.modules import exchange
 from causalmod.exchange.partitions import partition_of, unit_labels
 from causalmod.exchange.result import Exchange
@@ -19,6 +20,7 @@ __all__ = [
     "exchange",
     "flow",
     "information",
+    "module_graph",
     "partition_of",
     "unit_labels",
 ]

@@ -40,14 +40,25 @@ def check_resolution(resolution: float) -> float:
     return float(resolution)
 
 
-def check_count(name: str, value: int, least: int) -> int:
+def check_count(name: str, value: int, least: int, rows: int | None = None) -> int:
     """Return a whole number.
 
+    Args:
+        name: what it counts.
+        value: what was given.
+        least: the smallest that makes sense.
+        rows: the number of rows that it may not pass, where they are taken from these.
+
     Raises:
-        InputError: it is not one, or below ``least``.
+        InputError: it is not one, below ``least``, or above ``rows``.
     """
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
         raise InputError(f"{name} must be a whole number of at least {least}; given {value!r}")
+    if rows is not None and value > rows:
+        raise InputError(
+            f"{name}={value} asks for more rows than there are to use ({rows}); leave it out to "
+            "take as many as there are, or give more data"
+        )
     return int(value)
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import torch
 
 from causalmod.information import Observed
-from causalmod.scm import StructuralCausalModel
+from causalmod.scm import StructuralCausalModel, Units
 
 
 class Coordinates:
     """Where each live unit stands: its site, its place there, its columns.
+
+    Args:
+        scm: the model.
+        units: which units; those of the model by default.
 
     Attributes:
         places: for each site of the units, the positions of its live units.
@@ -17,9 +21,9 @@ class Coordinates:
         site_of: ``[coordinate]`` position of its site among those of the units.
     """
 
-    def __init__(self, scm: StructuralCausalModel) -> None:
+    def __init__(self, scm: StructuralCausalModel, units: Units | None = None) -> None:
         self._scm = scm
-        units = scm.units
+        units = scm.units if units is None else units
         self._sites = units.sites
         self.places = [units.index[units.at(s)] for s in range(len(units.sites))]
         widths = [scm.sites[name].width for name in units.sites]

@@ -18,7 +18,7 @@ from causalmod.exchange.coordinates import Coordinates
 from causalmod.exchange.staged_runs import CONTEXT, RESPOND, Setting, StagedRuns
 from causalmod.exchange.stages import find_stages
 from causalmod.information import Bounds, Estimator
-from causalmod.scm import StructuralCausalModel
+from causalmod.scm import StructuralCausalModel, Units
 
 __all__ = ["CONTEXT", "RESPOND", "HybridRuns", "Sample", "Setting", "draw_sample"]
 
@@ -60,7 +60,16 @@ def draw_sample(rows: Tensor, contexts: int, donors: int, streams: int, seed: in
 
 
 class HybridRuns:
-    """Runs jobs on one sample and hands the responses of all live units to an estimator."""
+    """Runs jobs on one sample and hands the responses of all live units to an estimator.
+
+    Args:
+        scm: the model.
+        sample: contexts and donors.
+        dtype: of the responses that an estimator gets.
+        memory: bytes that the runs may hold.
+        units: which units answer or are set; those of the model by default. Inputs may be among
+            them (:func:`causalmod.scm.units.find_units`): what they answer is the context's value.
+    """
 
     def __init__(
         self,
@@ -68,11 +77,12 @@ class HybridRuns:
         sample: Sample,
         dtype: torch.dtype = torch.float64,
         memory: int = 2 * 10**9,
+        units: Units | None = None,
     ) -> None:
         self.scm = scm
         self.sample = sample
-        self.units = scm.units
-        self.coordinates = Coordinates(scm)
+        self.units = scm.units if units is None else units
+        self.coordinates = Coordinates(scm, self.units)
         self._places = self.coordinates.places
         self._dtype, self._memory = dtype, memory
         contexts, donors = sample.shape
@@ -165,7 +175,8 @@ class HybridRuns:
         )
         step = max(1, min(self._memory, _PIECE_BYTES) // held)
         for start in range(0, contexts, step):
-            some = HybridRuns(self.scm, self.sample.some(slice(start, start + step)), self._dtype)
+            part = self.sample.some(slice(start, start + step))
+            some = HybridRuns(self.scm, part, self._dtype, units=self.units)
             parts = [
                 response[0][:, :, members[self.units.at(site)]].flatten(2)
                 for site, response in zip(some.filled, some.run(states[None]), strict=True)

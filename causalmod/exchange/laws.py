@@ -123,10 +123,8 @@ def enumerated(values: dict[str, Tensor], law: str, most: int) -> Donors:
             f"values (at most {most} fit the memory); use fewer variables, law='observed', or "
             "estimator='pairwise'"
         )
-    places = torch.cartesian_prod(
-        *[torch.arange(len(first), device=first.device) for first in firsts]
-    )
-    places = places.reshape(total, len(firsts))
+    places = torch.cartesian_prod(*[torch.arange(len(first)) for first in firsts])
+    places = places.reshape(total, len(firsts)).to(firsts[0].device)
     parts = [count[places[:, i]].double() for i, count in enumerate(counts)]
     weights = torch.stack(parts).prod(0)
     made, taken = {}, 0

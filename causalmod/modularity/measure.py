@@ -147,6 +147,7 @@ class _State:
             seed=self.settings.seed + 3,
             held_out=self.settings.held_out,
             memory=self.settings.budget.memory,
+            progress=False,
         )
 
     def measure(self, tell: Progress) -> None:

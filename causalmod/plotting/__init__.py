@@ -5,6 +5,7 @@ from causalmod.plotting.distribution import plot_distribution
 from causalmod.plotting.dot import to_dot
 from causalmod.plotting.flow import describe_flow, plot_flow
 from causalmod.plotting.matrix import describe_matrix, plot_matrix
+from causalmod.plotting.modules import describe_modules, plot_modules
 from causalmod.plotting.network import describe_network, plot_network
 from causalmod.plotting.nulls import describe_nulls, plot_nulls
 from causalmod.plotting.random_partitions import (
@@ -17,6 +18,7 @@ from causalmod.plotting.text import drawable, number, plain
 __all__ = [
     "describe_flow",
     "describe_matrix",
+    "describe_modules",
     "describe_network",
     "describe_nulls",
     "describe_random_partitions",
@@ -28,6 +30,7 @@ __all__ = [
     "plot_flow",
     "plot_identification",
     "plot_matrix",
+    "plot_modules",
     "plot_network",
     "plot_nulls",
     "plot_random_partitions",

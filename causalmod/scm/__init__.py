@@ -1,6 +1,7 @@
 """The structural causal model: compiled from a network, observed, intervened on."""
 
 from causalmod.scm.activity import Activity
+from causalmod.scm.carried import Carried
 from causalmod.scm.compile import compile
 from causalmod.scm.model import StructuralCausalModel
 from causalmod.scm.observations import Observations
@@ -11,6 +12,7 @@ from causalmod.scm.units import Units
 
 __all__ = [
     "Activity",
+    "Carried",
     "Chunk",
     "Observations",
     "Sites",

@@ -12,6 +12,7 @@ from causalmod import compiler
 from causalmod.errors import InputError
 from causalmod.interventions import read_seed
 from causalmod.scm.activity import Activity, measure
+from causalmod.scm.carried import Carried, find_carried
 from causalmod.scm.facts import EXOGENOUS, causal_graph
 from causalmod.scm.names import NamedMechanisms
 
@@ -22,7 +23,7 @@ _MOST_PAIRS = 20_000_000  # pairs of variables on neighbouring sites, in one gra
 
 
 class GraphedMechanisms(NamedMechanisms):
-    """Mechanisms with their causal graphs."""
+    """Mechanisms with their causal graphs, and how much of the network these hold."""
 
     _activity: Activity | None = None
 
@@ -171,6 +172,21 @@ class GraphedMechanisms(NamedMechanisms):
             variable.site for each in ([sites] if one else sites) for variable in self.resolve(each)
         ]
         return list(dict.fromkeys(names))
+
+    @cached_property
+    def carried(self) -> Carried:
+        """The share of what moves the outputs that goes through the variables, found once.
+
+        Where it is below .9, the tensors past the variables through which the rest goes.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
+            >>> data = torch.randn(32, 2, generator=torch.Generator().manual_seed(0))
+            >>> cm.compile(net.eval(), data, sites=["output"]).carried.share
+            0.0
+        """
+        return find_carried(self)
 
     def _draw(self, sites: dict, edges: dict) -> nx.DiGraph:
         hard = [made for made in self._assignments if not made.is_soft]

@@ -62,17 +62,21 @@ class Units:
         return len(self.names)
 
 
-def find_units(scm: StructuralCausalModel) -> Units:
+def find_units(scm: StructuralCausalModel, *, inputs: bool = False) -> Units:
     """Find the live units of a model.
 
     A unit is inert when it is constant on the data, or when nothing that it may influence, along
     edges that pass no constant unit, is a readout (one of the network's outputs).
 
+    Args:
+        scm: the model.
+        inputs: are input variables units too, as where modules own inputs?
+
     Raises:
         InputError: no unit is live.
     """
     readable = _readable(scm)
-    sites = [s for s in scm.sites if s not in scm.inputs and scm.representative[s] == s]
+    sites = [s for s in scm.sites if _is_home(scm, s, inputs)]
     names: list[str] = []
     homes: list[int] = []
     places: list[int] = []
@@ -97,6 +101,11 @@ def find_units(scm: StructuralCausalModel) -> Units:
     home = torch.tensor(homes)
     layer = torch.tensor([depth[site] for site in sites])[home]
     return Units(tuple(names), tuple(sites), home, torch.tensor(places), layer, inert)
+
+
+def _is_home(scm: StructuralCausalModel, site: str, inputs: bool) -> bool:
+    """Do the variables of a site count as units (a chain of tied sites counts once)?"""
+    return inputs if site in scm.inputs else scm.representative[site] == site
 
 
 def _depths(scm: StructuralCausalModel) -> dict[str, int]:

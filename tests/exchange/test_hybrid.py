@@ -10,6 +10,7 @@ import causalmod as cm
 from causalmod.exchange import CONTEXT, RESPOND, HybridRuns, Sample, draw_sample
 from causalmod.exchange.coordinates import Coordinates
 from causalmod.information import ESTIMATORS, Observed
+from causalmod.scm.units import find_units
 from tests.exchange.networks import perceptron
 
 CONTEXTS, DONORS, STREAMS = 5, 6, 2
@@ -140,3 +141,20 @@ def test_coordinates_are_those_of_the_live_units(network: tuple[nn.Sequential, T
     )
     assert torch.equal(values, expected)
     assert torch.allclose(scale, expected.double().std(0, unbiased=False))
+
+
+def test_inputs_can_be_units(network: tuple[nn.Sequential, Tensor]) -> None:
+    """An input that responds is what it is on the context; one that is set moves what reads it."""
+    model, data = network
+    scm = cm.compile(model, data)
+    units = find_units(scm, inputs=True)
+    assert units.names == ("input[0]", "input[1]", "input[2]", *scm.units.names)
+    sample = draw_sample(torch.arange(30), CONTEXTS, DONORS, STREAMS, seed=0)
+    states = torch.full((2, len(units)), RESPOND)
+    states[1, 0], states[1, 2] = 0, 1  # each with a donor of its own
+    got = HybridRuns(scm, sample, units=units).run(states)
+    context = data[sample.contexts][:, None].expand(-1, DONORS, -1)
+    assert torch.equal(got[0][..., 0], context.expand(2, -1, -1, -1))  # what they would be
+    mixed = context.clone()
+    mixed[..., 0], mixed[..., 2] = data[sample.donors[0]][..., 0], data[sample.donors[1]][..., 2]
+    assert torch.allclose(got[-1][1, ..., 0], model(mixed), atol=1e-6)

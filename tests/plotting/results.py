@@ -81,6 +81,7 @@ def exchanged(partition: Partition, bits: float = 0.4, upper: float | None = 0.9
         estimate=estimate(bits * len(names), None if upper is None else upper * len(names)),
         into={name: estimate(bits, upper) for name in names},
         matrix={pair: estimate(bits / (1 + place), upper) for place, pair in enumerate(pairs)},
+        out={name: estimate(bits, upper) for name in names},
         partition=partition,
     )
 

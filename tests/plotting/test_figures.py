@@ -25,6 +25,7 @@ Draw = Callable[[StructuralCausalModel, Modularity], Figure]
 FIGURES: dict[str, Draw] = {
     "network": lambda scm, result: plotting.plot_network(scm, result.partition),
     "matrix": lambda _, result: plotting.plot_matrix(result.exchange),
+    "modules": lambda _, result: plotting.plot_modules(result.exchange),
     "random": lambda _, result: plotting.plot_random_partitions(result),
     "nulls": lambda _, result: plotting.plot_nulls(result),
     "resolution": lambda _, result: plotting.plot_resolution(result),
@@ -32,6 +33,7 @@ FIGURES: dict[str, Draw] = {
 WORDS: dict[str, Callable[[StructuralCausalModel, Modularity], str]] = {
     "network": lambda scm, result: plotting.describe_network(scm, result.partition),
     "matrix": lambda _, result: plotting.describe_matrix(result.exchange),
+    "modules": lambda _, result: plotting.describe_modules(result.exchange),
     "random": lambda _, result: plotting.describe_random_partitions(result),
     "nulls": lambda _, result: plotting.describe_nulls(result),
     "resolution": lambda _, result: plotting.describe_resolution(result),

@@ -158,9 +158,10 @@ class Network:
 
     # --- modules ----------------------------------------------------------------------------------
 
-    def received(self, split: Split, module: str) -> float:
+    def received(self, split: Split, module: str, *, joint: bool = False) -> float:
         """``in(m) = E_x H( R_m(x, X'_1 .. X'_{k-1}) )``, one independent donor per other module."""
         others = [list(members) for name, members in split.items() if name != module]
+        others = [[unit for members in others for unit in members]] if joint else others
         return float(entropy(self.grid(others).within_context(split[module])).mean())
 
     def exchange(self, split: Split) -> float:
@@ -172,6 +173,51 @@ class Network:
         total = 0.0
         for members in split.values():
             total += self.received({"m": members, "rest": self._rest(members)}, "m")
+        return total
+
+    def sent(self, split: Split, module: str) -> float:
+        """What one module sends all others together, which respond as one."""
+        rest = [unit for name, members in split.items() if name != module for unit in members]
+        return float(entropy(self.grid([split[module]]).within_context(rest)).mean())
+
+    def between(self, split: Split, sender: str, receiver: str, *, direct: bool) -> float:
+        """What one module sends another while the others are held, or respond."""
+        held = [
+            u for name, members in split.items() if name not in {sender, receiver} for u in members
+        ]
+        grid = self.grid([split[sender]], held=held if direct else ())
+        return float(entropy(grid.within_context(split[receiver])).mean())
+
+    def averaged(
+        self, split: Split, module: str, *, joint: bool = False, literal: bool = False
+    ) -> float:
+        """``sum_b P(b) KL( P(R_m|do(b)) || Q )``, ``b`` the donors' values of all other modules."""
+        others = [list(members) for name, members in split.items() if name != module]
+        groups = [[unit for members in others for unit in members]] if joint else others
+        grid = self.grid(groups)
+        members = split[module]
+        names = [np.concatenate([self.data[u][:, None], grid.values[u]], axis=1) for u in members]
+        codes = outcomes(names)
+        after = masses(codes.T, np.ones(self.rows)) / self.rows  # the first row is the data
+        share = grid.weights / grid.weights.sum()
+        reference = after[0] if literal else share @ after[1:]
+        return float(share @ _divergence(after[1:], reference))
+
+    def arrows(
+        self, senders: Sequence[str], receivers: Sequence[str], parents: Mapping[str, Sequence[str]]
+    ) -> float:
+        """Strength of the arrows from some units to others, each fed by itself."""
+        total = 0.0
+        for unit in receivers:
+            cut = [[parent] for parent in parents[unit] if parent in senders]
+            if not cut:
+                continue
+            held = [other for other in self.units if other != unit and [other] not in cut]
+            grid = self.grid(cut, held=held)
+            both = np.concatenate([self.data[unit][:, None], grid.values[unit]], axis=1)
+            codes = outcomes([both])
+            agree = (codes[:, 1:] == codes[:, :1]) @ grid.weights / grid.weights.sum()
+            total += float(-np.log2(agree).mean())
         return total
 
     def _rest(self, members: Sequence[str]) -> list[str]:
