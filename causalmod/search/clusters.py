@@ -14,7 +14,9 @@ _DENSE = 600  # units above which eigenvectors are found iteratively
 _STARTS = 10  # of k-means
 
 
-def spectral_labels(flow: FlowGraph, layer: Tensor, k: int, seed: int) -> Tensor:
+def spectral_labels(
+    flow: FlowGraph, layer: Tensor, k: int, seed: int, starts: int = _STARTS
+) -> Tensor:
     """Cluster units by the flow graph's leading eigenvectors, with depth taken out.
 
     Plain spectral clustering of a layered graph finds early and late layers. So the normalised
@@ -29,6 +31,7 @@ def spectral_labels(flow: FlowGraph, layer: Tensor, k: int, seed: int) -> Tensor
         layer: ``[unit]``.
         k: number of clusters.
         seed: seed of k-means.
+        starts: of k-means.
 
     Returns:
         Tensor: ``[unit]`` labels; every cluster has a member.
@@ -42,7 +45,7 @@ def spectral_labels(flow: FlowGraph, layer: Tensor, k: int, seed: int) -> Tensor
     vectors = _leading(flow, root, depth, k - 1, seed)
     points = np.concatenate([root[:, None] / np.linalg.norm(root), vectors], axis=1)
     points = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-30)
-    options: dict[str, Any] = {"n_init": _STARTS, "random_state": seed}
+    options: dict[str, Any] = {"n_init": starts, "random_state": seed}
     fitted = KMeans(k, **options).fit_predict(points)
     return without_empty(torch.from_numpy(fitted.astype(np.int64)), k)
 

@@ -43,11 +43,13 @@ class FlowGraph:
         count: number of units.
         blocks: the blocks; where two overlap, their flows add up.
         rows: rows of the network that were run to find it.
+        closed: does all of it have a closed form?
     """
 
     count: int
     blocks: tuple[Block, ...]
     rows: int = 0
+    closed: bool = False
 
     def dense(self) -> Tensor:
         """``[sender, receiver]``, in double."""
@@ -148,7 +150,7 @@ def find_flow(
     for place, stage in enumerate(stages):
         if stage.by_column:
             made = [_closed(scm, rows, place, stage, each, joint) for each in stage.maps]
-            blocks += [block for block in made if block.flow.numel()]
+            blocks += [block for block in made if bool(block.flow.any())]
             count += 2 * min(len(rows), _SLOPE_ROWS)
         elif not stage.settled:
             senders |= {*stage.whole, *(each.source for each in stage.maps)}
@@ -160,7 +162,7 @@ def find_flow(
         found = _resampled(scm, rows, from_units, to_units, contexts, seed, memory)
         blocks += found.blocks
         count += found.rows
-    return FlowGraph(len(units), tuple(blocks), count)
+    return FlowGraph(len(units), tuple(blocks), count, closed=not receivers)
 
 
 def _closed(
@@ -241,5 +243,12 @@ def _resampled(
         found.append(flow[:, receivers])
     flow = torch.cat(found)
     flow[flow < _NOTHING] = 0.0  # rounding
-    block = Block(senders, receivers, flow.float())
-    return FlowGraph(count, (block,), runs.rows_run)
+    site = scm.units.site
+    blocks: list[Block] = []
+    for source in site[senders].unique():
+        for target in site[receivers].unique():
+            some, reached = site[senders] == source, site[receivers] == target
+            part = flow[some][:, reached].float()
+            if bool(part.any()):
+                blocks.append(Block(senders[some], receivers[reached], part))
+    return FlowGraph(count, tuple(blocks), runs.rows_run)

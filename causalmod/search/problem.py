@@ -24,10 +24,17 @@ _SCREEN = (2, 24)  # contexts and donors with which many candidates are looked a
 
 @dataclass(frozen=True)
 class Candidate:
-    """A partition that a search found: module numbers ``[unit]``, and its score there."""
+    """A partition that a search found.
+
+    Attributes:
+        labels: module numbers ``[unit]``, in the order of their first unit.
+        score: its score there.
+        origin: the step of the search that came to it first.
+    """
 
     labels: Tensor
     score: float
+    origin: str = ""
 
 
 class Problem:
@@ -41,7 +48,14 @@ class Problem:
         seed: seed of everything random.
         report: called with the best score so far, when there is a better one.
         journal: where what is dear to find is looked up and noted.
-        screening: scores candidates roughly; made when it is first asked for if None.
+        memory: bytes that the work may hold.
+
+    Attributes:
+        best: the best candidate so far.
+        step: what the candidates are noted to come from.
+
+    Raises:
+        InputError: more modules than units.
     """
 
     def __init__(
@@ -65,6 +79,7 @@ class Problem:
         self._report, self._journal = report, journal
         self._found: dict[bytes, Candidate] = {}
         self.best: Candidate | None = None
+        self.step = ""
 
     @property
     def k(self) -> int:
@@ -138,7 +153,7 @@ class Problem:
 
     def keep(self, labels: Tensor, score: float) -> Candidate:
         """Remember a scored partition."""
-        found = Candidate(canonical(labels), score)
+        found = Candidate(canonical(labels), score, self.step)
         self._found.setdefault(found.labels.numpy().tobytes(), found)
         if self.best is None or score < self.best.score:
             self.best = found

@@ -7,6 +7,7 @@ and 1 this is the hard objective (with one donor for all other modules), but for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import log
 from typing import NamedTuple
 
@@ -35,15 +36,15 @@ class Relaxed:
     Args:
         scm: the model.
         rows: row numbers to draw contexts and donors from.
-        resolution: noise scale in standard deviations.
+        resolution: noise scale in standard deviations; may be changed later.
     """
 
-    def __init__(self, scm: StructuralCausalModel, rows: Tensor, resolution: float) -> None:
-        self._scm, self._rows, self._resolution = scm, rows, resolution
+    def __init__(self, scm: StructuralCausalModel, rows: Tensor, resolution: float = 1.0) -> None:
+        self._scm, self._rows, self.resolution = scm, rows, resolution
         units = scm.units
         self._count = len(units)
         self._places = [
-            _Place(name, units.index[own], own, scm.scales[name][units.index[own]] * resolution)
+            _Place(name, units.index[own], own, scm.scales[name][units.index[own]])
             for s, name in enumerate(units.sites)
             if len(own := units.at(s))
         ]
@@ -102,7 +103,7 @@ class Relaxed:
         donor: Tensor,
         sample: Sample,
         found: dict[str, Tensor],
-    ):  # noqa: ANN202
+    ) -> Callable[[Tensor], Tensor]:
         shape = (len(natural), *sample.shape)
         recorded = self._scm.blocks(place.name)
         count = recorded.shape[1]
@@ -132,7 +133,7 @@ class Relaxed:
         donors = answers[0].shape[2]
         gram = torch.eye(donors)
         for place, answer in zip(self._places, answers, strict=True):
-            scaled = (answer / place.scale).float()
+            scaled = (answer / (place.scale * self.resolution)).float()
             centred = scaled - scaled.mean(2, keepdim=True)
             weighted = centred * shares[:, place.units][:, None, None, :, None].float()
             gram = gram + weighted.flatten(3) @ centred.flatten(3).mT / donors
@@ -144,7 +145,8 @@ class Relaxed:
         """Gaussian-channel bits ``[job]`` of the responses one by one, summed by share."""
         total = torch.zeros(len(shares))
         for place, answer in zip(self._places, answers, strict=True):
-            power = ((answer / place.scale).var(2, unbiased=False)).sum(-1).float()
+            scaled = answer / (place.scale * self.resolution)
+            power = scaled.var(2, unbiased=False).sum(-1).float()
             bits = power.log1p().mean(1) / (2 * log(2))
             total = total + (bits * shares[:, place.units].float()).sum(1)
         return total

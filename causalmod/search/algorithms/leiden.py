@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from causalmod.search.clusters import leiden_labels
 from causalmod.search.problem import Problem
 from causalmod.search.protocol import ALGORITHMS
+from causalmod.search.starts import leiden_start
 
 
 @ALGORITHMS.register("leiden")
 def leiden(problem: Problem) -> None:
     """Score the communities of the flow graph, at the resolution that gives ``k`` of them."""
-    problem.score(leiden_labels(problem.flow, problem.k, problem.seed))
+    problem.step = "leiden"
+    problem.score(leiden_start(problem, problem.flow))

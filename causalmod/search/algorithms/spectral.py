@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from causalmod.search.clusters import spectral_labels
 from causalmod.search.problem import Problem
 from causalmod.search.protocol import ALGORITHMS
+from causalmod.search.starts import spectral_start
 
 
 @ALGORITHMS.register("spectral")
@@ -13,7 +13,8 @@ def spectral(problem: Problem) -> None:
 
     The second sees through units whose flows cancel; it is scored if the first leaves an exchange.
     """
-    k, seed, layer = problem.k, problem.seed, problem.layer
-    problem.score(spectral_labels(problem.flow, layer, k, seed))
+    problem.step = "spectral"
+    problem.score(spectral_start(problem, problem.flow))
     if problem.left():
-        problem.score(spectral_labels(problem.joint_flow, layer, k, seed))
+        problem.step = "joint spectral"
+        problem.score(spectral_start(problem, problem.joint_flow))
