@@ -37,22 +37,22 @@ class _Side(NamedTuple):
 
     Attributes:
         flow: ``[unit, module]`` flow from (or to) each module, in the scales of the others.
-        count: ``[unit, module]`` units that it may come from.
+        number: ``[unit, module]`` units that it may come from.
     """
 
     flow: Tensor
-    count: Tensor
+    number: Tensor
 
     def scales(self, share: float) -> Tensor:
         """Most likely scale of each unit, if it stood in each module: ``[unit, module]``."""
-        every, many = self.flow.sum(1, keepdim=True), self.count.sum(1, keepdim=True)
+        every, many = self.flow.sum(1, keepdim=True), self.number.sum(1, keepdim=True)
         return (self.flow + (every - self.flow).clamp_min(0) / share) / many.clamp_min(1)
 
     def likelihood(self, share: float, least: float) -> Tensor:
         """Log-likelihood of a unit's flows, at its best scale: ``[unit, module]``."""
-        many = self.count.sum(1, keepdim=True)
+        many = self.number.sum(1, keepdim=True)
         logs = self.scales(share).clamp_min(least).log() * many
-        return -0.5 * (logs + (many - self.count) * log(share))
+        return -0.5 * (logs + (many - self.number) * log(share))
 
 
 class BlockModel:
@@ -91,6 +91,7 @@ class BlockModel:
             if torch.equal(labels, before):
                 break
         assert best is not None
+        likelihood = best.likelihood
         for _ in range(2):  # to the scales' own optimum, so that likelihoods can be compared
             into, out, share, likelihood = self._scaled(best.labels, k, into, out, share)
         return Fitted(best.labels, likelihood, share)
@@ -118,12 +119,12 @@ class BlockModel:
             out = sent.scales(share).gather(1, own)[:, 0].clamp_min(self._least)
             received = self._received(hot, out)
             flow, count = (part.gather(1, own)[:, 0] for part in received)
-            every, many = received.flow.sum(1), received.count.sum(1)
+            every, many = received.flow.sum(1), received.number.sum(1)
             outside = float((many - count).sum())
             between = float(((every - flow).clamp_min(0) / into).sum())
             share = min(max(between / max(outside, 1.0), _LEAST_SHARE), 1.0)
             expected = float((flow / into).sum()) + between / share
-            logs = into.log() * many + out.log() * sent.count.sum(1)
+            logs = into.log() * many + out.log() * sent.number.sum(1)
             likelihood = -0.5 * (float(logs.double().sum()) + outside * log(share) + expected)
         return into, out, share, likelihood
 

@@ -74,7 +74,8 @@ def _leading(
     start = np.random.default_rng(seed).standard_normal(size)
     make: Any = LinearOperator  # its type stub lacks the callable form of the constructor
     operator = make((size, size), matvec=apply, dtype=np.float64)
-    _, vectors = eigsh(operator, k=count, which="LA", v0=start, tol=1e-4)
+    options: dict[str, Any] = {"tol": 1e-4}  # its type stub takes whole numbers only
+    _, vectors = eigsh(operator, k=count, which="LA", v0=start, **options)
     return vectors[:, ::-1].copy()
 
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from causalmod.exchange.coordinates import Coordinates
-from causalmod.exchange.hybrid import CONTEXT, HybridRuns, draw_sample
+from causalmod.exchange.hybrid import CONTEXT, HybridRuns, Sample, draw_sample
 from causalmod.exchange.stages import Map, Stage, find_stages
 from causalmod.scm import StructuralCausalModel
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_array
 
 _NOTHING = 1e-12  # flow under which there is rounding only
 _SLOPE_ROWS = 256
@@ -68,9 +68,9 @@ class FlowGraph:
             found.index_add_(0, block.receivers, flow.T @ values[block.senders])
         return found
 
-    def symmetric(self, most: int | None = None) -> csr_matrix:
+    def symmetric(self, most: int | None = None) -> csr_array:
         """``F + F^T`` as a sparse matrix, of the ``most`` strongest flows into each unit only."""
-        from scipy.sparse import coo_matrix
+        from scipy.sparse import coo_array
 
         rows, columns, values = [], [], []
         for block in self.blocks:
@@ -83,9 +83,9 @@ class FlowGraph:
             columns.append(block.receivers[receiver])
             values.append(flow[sender, receiver])
         if not rows:
-            return coo_matrix((self.count, self.count)).tocsr()
+            return coo_array((self.count, self.count)).tocsr()
         where = (torch.cat(rows).numpy(), torch.cat(columns).numpy())
-        one_way = coo_matrix((torch.cat(values).numpy(), where), shape=(self.count, self.count))
+        one_way = coo_array((torch.cat(values).numpy(), where), shape=(self.count, self.count))
         return (one_way + one_way.T).tocsr()
 
 
@@ -113,7 +113,8 @@ def flow_graph(
         Tensor: ``[sender, receiver]``, zero on the diagonal.
     """
     every = torch.arange(len(scm.units))
-    return _resampled(scm, rows, every, every, contexts, seed, memory).dense()
+    sample = draw_sample(rows, contexts, 1, 1, seed)
+    return _resampled(scm, every, every, sample, memory).dense()
 
 
 def find_flow(
@@ -140,9 +141,10 @@ def find_flow(
     units = scm.units
     stages = find_stages(scm, units)
     every = torch.arange(len(units))
+    contexts = contexts if len(units) < _MANY else max(8, contexts // 4)
+    sample = draw_sample(rows, contexts, 1, 1, seed)
     if stages is None:
-        contexts = contexts if len(units) < _MANY else max(8, contexts // 4)
-        return _resampled(scm, rows, every, every, contexts, seed, memory)
+        return _resampled(scm, every, every, sample, memory)
     blocks: list[Block] = []
     senders: set[int] = set()
     receivers: list[int] = []
@@ -158,8 +160,7 @@ def find_flow(
     if receivers:
         from_units = torch.cat([units.at(site) for site in sorted(senders)])
         to_units = torch.cat([units.at(site) for site in receivers])
-        contexts = contexts if len(from_units) < _MANY else max(8, contexts // 4)
-        found = _resampled(scm, rows, from_units, to_units, contexts, seed, memory)
+        found = _resampled(scm, from_units, to_units, sample, memory)
         blocks += found.blocks
         count += found.rows
     return FlowGraph(len(units), tuple(blocks), count, closed=not receivers)
@@ -215,15 +216,12 @@ def _slopes(scm: StructuralCausalModel, rows: Tensor, stage: Stage, each: Map) -
 
 def _resampled(
     scm: StructuralCausalModel,
-    rows: Tensor,
     senders: Tensor,
     receivers: Tensor,
-    contexts: int,
-    seed: int,
+    sample: Sample,
     memory: int,
 ) -> FlowGraph:
     """Resample each sender in turn, everything else held at the context."""
-    sample = draw_sample(rows, contexts, 1, 1, seed)
     runs = HybridRuns(scm, sample, memory=memory)
     count = len(scm.units)
     coordinates: Coordinates = runs.coordinates

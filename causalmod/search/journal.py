@@ -13,7 +13,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from causalmod.errors import InputError, OutputError
@@ -110,13 +109,3 @@ def key_of(*parts: object) -> str:
             digest.update(repr(part).encode())
         digest.update(b"\0")
     return digest.hexdigest()[:32]
-
-
-def plain(values: Tensor | None) -> Any:
-    """Return a tensor as plain data that reads back as the same numbers."""
-    return None if values is None else values.tolist()
-
-
-def tensor(values: Any, dtype: torch.dtype) -> Tensor | None:
-    """Undo :func:`plain`."""
-    return None if values is None else torch.tensor(values, dtype=dtype)

@@ -50,7 +50,9 @@ def predicted_gains(problem: Problem, labels: Tensor, draw: int = 0) -> Tensor:
     return slope.gather(1, labels[:, None]) - slope
 
 
-def _best_of(problem: Problem, current: Candidate, neighbours: Sequence[Tensor]) -> Candidate | None:
+def _best_of(
+    problem: Problem, current: Candidate, neighbours: Sequence[Tensor]
+) -> Candidate | None:
     """Return the best neighbour if it is better: all are looked at roughly, some are scored."""
     fresh = problem.unseen(neighbours)[:_RANKED]
     if fresh and len(fresh) > _SCREENED and problem.left() > _SCREENED:
@@ -60,9 +62,10 @@ def _best_of(problem: Problem, current: Candidate, neighbours: Sequence[Tensor])
     if not fresh:
         return None
     terms = problem.terms(fresh)
-    found: list[Candidate] = []
-    for place in terms.costs().argsort(stable=True).tolist()[:_TOP]:
-        found.append(problem.judge(fresh[place], terms[place : place + 1]))
+    found = [
+        problem.judge(fresh[place], terms[place : place + 1])
+        for place in terms.costs().argsort(stable=True).tolist()[:_TOP]
+    ]
     best = min(found, key=lambda each: each.score)
     return best if best.score < (1 - _WORTH) * current.score else None
 
@@ -75,12 +78,9 @@ def _moves(labels: Tensor, gains: Tensor, k: int) -> list[Tensor]:
     gain, target = gains.max(1)
     order = gain.argsort(descending=True, stable=True).tolist()
     hopeful = int((gain > 0).sum())
-    found: list[Tensor] = []
-    for size in (2, 3, 5, 8, 16):
-        if size <= hopeful:
-            found.append(_moved(labels, order[:size], target))
-    if hopeful > 16:
-        found.append(_moved(labels, order[:hopeful], target))
+    sizes_at_once = [size for size in (2, 3, 5, 8, 16) if size < hopeful]
+    sizes_at_once += [hopeful] if hopeful > 1 else []
+    found = [_moved(labels, order[:size], target) for size in sizes_at_once]
     flat = gains.flatten().argsort(descending=True, stable=True).tolist()
     for place in flat[:_RANKED]:
         unit, module = divmod(place, k)

@@ -14,8 +14,7 @@ from causalmod.errors import InputError
 from causalmod.exchange.hybrid import CONTEXT, RESPOND, HybridRuns, Sample
 from causalmod.information import ESTIMATORS
 from causalmod.scm import StructuralCausalModel
-from causalmod.search.journal import Journal, key_of, plain
-from causalmod.search.journal import tensor as from_plain
+from causalmod.search.journal import Journal, key_of
 from causalmod.search.same_size import (
     SizeClass,
     class_size,
@@ -30,6 +29,7 @@ from causalmod.search.weighting import DEFAULT, weighting_of
 __all__ = ["SAME_SIZE_DRAWS", "Objective", "Terms", "score_of", "shuffle_in_layers"]
 
 SAME_SIZE_DRAWS = 32
+_ROUNDING = 1e-7  # bits that a network in single precision may send where weights cancel
 _AT_ONCE = 4  # draws of a size class after which their mean is looked at
 _SURE = 0.01  # standard error of that mean, relative, at which it is known well enough
 
@@ -132,19 +132,16 @@ class Objective:
             made = self._measured(labels[new])
             for place, number in enumerate(new):
                 known[number] = one = made[place : place + 1]
-                entropy = None if one.entropy is None else plain(one.entropy)
-                self._journal.put(
-                    keys[number],
-                    [plain(one.received), plain(one.rest), plain(one.inside), entropy],
-                )
+                values = (one.received, one.rest, one.inside, one.entropy)
+                self._journal.put(keys[number], [None if v is None else v.tolist() for v in values])
         return Terms.joined([terms for terms in known if terms is not None])
 
     def _recall(self, key: str) -> Terms | None:
         found = None if self._journal is None else self._journal.get(key)
         if found is None:
             return None
-        received, rest, inside, entropy = (from_plain(each, self._dtype) for each in found)
-        assert received is not None and rest is not None and inside is not None
+        received, rest, inside = (torch.tensor(each, dtype=self._dtype) for each in found[:3])
+        entropy = None if found[3] is None else torch.tensor(found[3], dtype=self._dtype)
         self._recalled += self.rows_of_one
         return Terms(received, rest, inside, entropy, self.weighting)
 
@@ -167,8 +164,11 @@ class Objective:
             complement = torch.where(own, 0, RESPOND).flatten(0, 1)
             rest = self._runs.joint(self._joint, complement, ~flat).bits.reshape(shape)
         entropy = self._entropies(own) if self._measure.entropy else None
-        kept = [each.to(self._dtype) for each in (into, rest, within)]
-        return Terms(*kept, entropy, self.weighting)
+        into, rest, within = (
+            torch.where(each < _ROUNDING, 0.0, each).to(self._dtype)
+            for each in (into, rest, within)
+        )
+        return Terms(into, rest, within, entropy, self.weighting)
 
     def _entropies(self, own: Tensor) -> Tensor:
         """The smaller entropy of module and rest: ``[partition, module, context]``."""

@@ -199,8 +199,8 @@ class Problem:
         if self._journal is None:
             return find()
         key = key_of(
-            what, *self.scm.digests, self.scm.units.names, self.k, self.seed, self.objective.weighting,
-            key_of(self.rows), self.meter.limit,
+            what, *self.scm.digests, self.scm.units.names, self.k, self.seed,
+            self.objective.weighting, key_of(self.rows), self.meter.limit,
         )  # fmt: skip
         known = self._journal.get(key)
         if known is None:

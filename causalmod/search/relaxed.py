@@ -25,7 +25,7 @@ class _Place(NamedTuple):
     """One site: its name, its live units' positions there and among all, and their scales."""
 
     name: str
-    index: Tensor
+    places: Tensor
     units: Tensor
     scale: Tensor
 
@@ -77,7 +77,7 @@ class Relaxed:
         return share.pow(_WORST).mean(1).pow(1 / _WORST)
 
     def _answers(self, natural: Tensor, donor: Tensor, sample: Sample) -> list[Tensor]:
-        """Run jobs: each unit is seen at a mix of its own answer, a donor's and the context's value.
+        """Run jobs: each unit is seen at a mix of its own answer, a donor's and its value there.
 
         Args:
             natural: ``[job, unit]`` share of the own answer.
@@ -107,13 +107,13 @@ class Relaxed:
         shape = (len(natural), *sample.shape)
         recorded = self._scm.blocks(place.name)
         count = recorded.shape[1]
-        whole = len(place.index) == count
+        whole = len(place.places) == count
 
         def spread(weights: Tensor, otherwise: float) -> Tensor:
             weights = weights[:, place.units].to(recorded.dtype)
             if not whole:
                 full = torch.full((len(weights), count), otherwise, dtype=weights.dtype)
-                weights = full.index_copy(1, place.index, weights)
+                weights = full.index_copy(1, place.places, weights)
             return weights[:, None, None, :, None]
 
         own, drawn = spread(natural, 1.0), spread(donor, 0.0)
@@ -122,7 +122,7 @@ class Relaxed:
 
         def mix(blocks: Tensor) -> Tensor:
             answers = blocks.reshape(*shape, count, -1)
-            found[place.name] = answers if whole else answers[..., place.index, :]
+            found[place.name] = answers if whole else answers[..., place.places, :]
             mixed = own * answers + drawn * given + (1 - own - drawn) * context
             return mixed.reshape(blocks.shape)
 

@@ -58,7 +58,7 @@ class Terms:
         )
 
     def costs(self, contexts: Tensor | None = None) -> Tensor:
-        """Cost of each partition (``c``, by default), over some of the contexts (all by default)."""
+        """Cost of each partition (``c`` by default), over some of the contexts (all by default)."""
         pick = slice(None) if contexts is None else contexts
         entropy = None if self.entropy is None else self.entropy[..., pick].mean(-1)
         means = Means(

@@ -13,8 +13,9 @@ from causalmod.search.problem import Problem
 from causalmod.search.protocol import ALGORITHMS
 
 _FEW = 2100  # partitions up to which all are scored: those of 12 units into 2 modules
-_RELAXED = 1000  # units above which a relaxation takes too long
+_RELAXED = 300  # units above which a relaxation takes too long
 _PART = 0.6  # of the budget that it may take
+_UNSOLVED = 0.7  # score from which on what the flow graph gave is not believed where flows cancel
 _CANCELS, _OFTEN = 0.2, 0.1
 
 
@@ -45,6 +46,8 @@ def needs_relaxing(problem: Problem) -> bool:
     alone, jointly = problem.flow, problem.joint_flow
     if not alone.closed:
         return True
+    if problem.best is not None and problem.best.score < _UNSOLVED:
+        return False
     heard = torch.zeros(2, alone.count, dtype=torch.float64)
     for place, graph in enumerate((alone, jointly)):
         for block in graph.blocks:
