@@ -18,7 +18,7 @@ from causalmod.exchange.stages import Map, Stage, find_stages
 from causalmod.scm import StructuralCausalModel
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+    from scipy.sparse import csr_matrix
 
 _NOTHING = 1e-12  # flow under which there is rounding only
 _SLOPE_ROWS = 256
@@ -68,9 +68,9 @@ class FlowGraph:
             found.index_add_(0, block.receivers, flow.T @ values[block.senders])
         return found
 
-    def symmetric(self, most: int | None = None) -> csr_array:
+    def symmetric(self, most: int | None = None) -> csr_matrix:
         """``F + F^T`` as a sparse matrix, of the ``most`` strongest flows into each unit only."""
-        from scipy.sparse import coo_array
+        from scipy.sparse import coo_array, csr_matrix
 
         rows, columns, values = [], [], []
         for block in self.blocks:
@@ -83,10 +83,10 @@ class FlowGraph:
             columns.append(block.receivers[receiver])
             values.append(flow[sender, receiver])
         if not rows:
-            return coo_array((self.count, self.count)).tocsr()
+            return csr_matrix((self.count, self.count))
         where = (torch.cat(rows).numpy(), torch.cat(columns).numpy())
         one_way = coo_array((torch.cat(values).numpy(), where), shape=(self.count, self.count))
-        return (one_way + one_way.T).tocsr()
+        return csr_matrix(one_way + one_way.T)
 
 
 def flow_graph(
