@@ -14,6 +14,7 @@ from causalmod.search.relaxed import Relaxed, shares_of
 _CONTEXTS, _DONORS = 4, 16
 _SURE = 0.85  # share of a unit's own module where the gradient is taken
 _RANKED, _SCREENED = 24, 10
+_MANY = 300
 _WORTH = 0.02  # of the score, by which a neighbour has to be better: less may be noise
 _TOP = 2  # candidates of a batch that are compared with others of their sizes
 
@@ -55,8 +56,11 @@ def _best_of(
 ) -> Candidate | None:
     """Return the best neighbour if it is better: all are looked at roughly, some are scored."""
     fresh = problem.unseen(neighbours)[:_RANKED]
-    if fresh and len(fresh) > _SCREENED and problem.left() > _SCREENED:
-        order = problem.rough(fresh).argsort(stable=True).tolist()
+    if len(fresh) > _SCREENED and problem.left() > _SCREENED:
+        costs = problem.rough([current.labels, *fresh])
+        order = costs[1:].argsort(stable=True).tolist()
+        if len(current.labels) > _MANY:  # one unit of many: only what shows at once is worth it
+            order = [place for place in order if costs[1 + place] < (1 - _WORTH / 2) * costs[0]]
         fresh = [fresh[place] for place in order[:_SCREENED]]
     fresh = fresh[: problem.left()]
     if not fresh:
