@@ -31,6 +31,7 @@ __all__ = ["SAME_SIZE_DRAWS", "Objective", "Terms", "score_of", "shuffle_in_laye
 SAME_SIZE_DRAWS = 32
 _ROUNDING = 1e-7  # bits that a network in single precision may send where weights cancel
 _AT_ONCE = 4  # draws of a size class after which their mean is looked at
+_MANY = 3000  # units from which the mean is known after fewer
 _SURE = 0.01  # standard error of that mean, relative, at which it is known well enough
 
 
@@ -211,7 +212,7 @@ class Objective:
         generator = torch.Generator().manual_seed(self._seed)
         drawn = shuffle_in_layers(labelled(key, layer), layer, self._draws, generator)
         found: list[Terms] = []
-        for some in drawn.split(_AT_ONCE):
+        for some in drawn.split(_AT_ONCE if len(self.units) <= _MANY else _AT_ONCE // 2):
             found.append(self._terms(some))
             costs = Terms.joined(found).costs()
             if float(costs.std()) <= _SURE * len(costs) ** 0.5 * float(costs.mean()):
@@ -233,7 +234,7 @@ def _check_memory(runs: HybridRuns, memory: int) -> None:
     least = at_a_time * donors * width * 8 * (6 + 2 * len(runs.sample.donors))
     if memory < least:
         raise InputError(
-            f"one candidate partition takes {least / 1e6:.0f} MB to evaluate, and the search may "
-            f"hold {memory / 1e6:.0f} MB at a time: give it SearchBudget(memory=...) of at least "
-            f"{4 * least / 1e6:.0f} MB"
+            f"one candidate partition takes {least / 1e6:.2g} MB to evaluate, and the search may "
+            f"hold {memory / 1e6:.2g} MB at a time: give it SearchBudget(memory=...) of at least "
+            f"{4 * least / 1e6:.2g} MB"
         )

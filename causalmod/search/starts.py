@@ -9,7 +9,7 @@ from causalmod.search.clusters import leiden_labels, spectral_labels
 from causalmod.search.flow import FlowGraph
 from causalmod.search.problem import Problem
 
-_LARGE = 3000  # units above which one start has to do
+LARGE = 3000  # units above which one start has to do
 _ROUNDS = (1, 6)  # of balancing: receivers alone, and both sides
 _EXTRA = 3  # further seeds of k-means
 
@@ -17,7 +17,7 @@ _EXTRA = 3  # further seeds of k-means
 def spectral_start(problem: Problem, flow: FlowGraph) -> Tensor:
     """Return the likeliest labels that spectral clusters lead to: ``[unit]``."""
     model = BlockModel(flow, problem.layer)
-    large = flow.count > _LARGE
+    large = flow.count > LARGE
     found: list[Fitted] = []
     for rounds in _ROUNDS[:1] if large else _ROUNDS:
         graph = balanced(flow, rounds)

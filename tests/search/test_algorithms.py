@@ -68,7 +68,7 @@ def test_keeps_to_its_budget_or_says_what_it_needs(name: str, evaluations: int) 
     scm, _ = compiled((6, 8, 8, 4), 0.3, 0)
     problem = problem_on(scm, 2, evaluations=evaluations)
     if name == "relaxation" and evaluations == 1:
-        with pytest.raises(InputError, match="takes at least [0-9]+ evaluations"):
+        with pytest.raises(InputError, match=r"takes at least [0-9]+ evaluations"):
             ALGORITHMS.get(name)(problem)
         return
     ALGORITHMS.get(name)(problem)
@@ -95,7 +95,7 @@ def test_more_modules_than_units(name: str) -> None:
 def test_no_time_at_all_says_how_long_the_first_evaluation_takes(name: str) -> None:
     problem = problem_on(small(0), 2)
     problem.meter = Meter(SearchBudget(seconds=1e-9), 200)
-    with pytest.raises(InputError, match="that takes about|takes at least"):
+    with pytest.raises(InputError, match=r"that takes about|takes at least"):
         ALGORITHMS.get(name)(problem)
 
 
@@ -203,9 +203,9 @@ def test_partitions_more_than_units() -> None:
 
 def test_exhaustive_search_refuses_what_would_not_end() -> None:
     scm, _ = compiled()
-    with pytest.raises(InputError, match="at most 100,000"):
+    with pytest.raises(InputError, match=r"at most 100,000"):
         ALGORITHMS.get("exhaustive")(problem_on(scm, 2))
-    with pytest.raises(InputError, match="allows fewer: give it [0-9]+, or another method"):
+    with pytest.raises(InputError, match=r"allows fewer: give it [0-9]+, or another method"):
         ALGORITHMS.get("exhaustive")(problem_on(small(0), 2, evaluations=20))
 
 

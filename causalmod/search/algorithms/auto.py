@@ -11,6 +11,7 @@ from causalmod.search.algorithms.spectral import spectral
 from causalmod.search.local import improve
 from causalmod.search.problem import Problem
 from causalmod.search.protocol import ALGORITHMS
+from causalmod.search.starts import LARGE
 
 _FEW = 2100  # partitions up to which all are scored: those of 12 units into 2 modules
 _RELAXED = 300  # units above which a relaxation takes too long
@@ -24,13 +25,16 @@ def auto(problem: Problem) -> None:
     """Search exhaustively where there are few partitions; else go on while there is an exchange.
 
     Spectral clusters of the flow graph, and of what senders say jointly; Leiden's communities; a
-    gradient relaxation, where flows cancel or have no closed form; then moves and swaps.
+    gradient relaxation, where flows cancel or have no closed form; then moves and swaps. Above
+    3,000 units the spectral clusters have to do: a move of one of them shows in no score.
     """
     count = partitions(len(problem.scm.units), problem.k)
     if count <= _FEW and (problem.meter.budget.evaluations or count) >= count:
         exhaustive(problem)
         return
     spectral(problem)
+    if len(problem.scm.units) > LARGE:
+        return
     if problem.left() > 1:
         leiden(problem)
     if problem.left() > 1 and len(problem.scm.units) <= _RELAXED and needs_relaxing(problem):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from causalmod.search.problem import Problem
 from causalmod.search.protocol import ALGORITHMS
-from causalmod.search.starts import spectral_start
+from causalmod.search.starts import LARGE, spectral_start
 
 
 @ALGORITHMS.register("spectral")
 def spectral(problem: Problem) -> None:
     """Score the clusters of the flow graph, and of the graph of what senders say jointly.
 
-    The second sees through units whose flows cancel; it is scored if the first leaves an exchange.
+    The second sees through units whose flows cancel; it is scored if the first leaves an exchange,
+    in models of up to 3,000 units.
     """
     problem.step = "spectral"
     problem.score(spectral_start(problem, problem.flow))
-    if problem.left():
+    if problem.left() and problem.flow.count <= LARGE:
         problem.step = "joint spectral"
         problem.score(spectral_start(problem, problem.joint_flow))
