@@ -38,8 +38,8 @@ lint: $(DEV) ## ruff and pyright
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-unit: $(DEV) ## pytest with doctests and coverage (options: ARGS="...")
-	$(BIN)/python -m pytest --cov $(ARGS)
+unit: $(DEV) ## pytest on every core, with doctests and coverage (options: ARGS="...")
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile $(ARGS)
 
 docs: $(DEV) ## build the documentation into build/docs, warnings are errors
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs $(BUILD)/docs

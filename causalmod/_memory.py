@@ -46,3 +46,20 @@ def show_memory(size: float) -> str:
         if size >= worth:
             return f"{size / worth:.3g} {unit}"
     return f"{size:.0f} bytes"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that there is no memory left, on any device.
+
+    Example:
+        >>> is_out_of_memory(MemoryError()), is_out_of_memory(ValueError("no"))
+        (True, False)
+    """
+    import torch
+
+    text = str(error)
+    return (
+        isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        or "not enough memory" in text
+        or "can't allocate memory" in text
+    )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Union, cast
 
+from causalmod._memory import is_out_of_memory
 from causalmod.errors import InputError
 from causalmod.variables import Site, Variable
 
@@ -33,11 +35,30 @@ def resample(seed: int, joint: bool = True) -> Resample:
             their joint distribution is kept; False draws a permutation for each variable, so only
             marginals are kept.
 
+    Raises:
+        InputError: the seed is no whole number of at most 64 bits.
+
     Example:
         >>> resample(0)
         Resample(seed=0, joint=True)
     """
-    return Resample(seed, joint)
+    return Resample(read_seed(seed), joint)
+
+
+def read_seed(seed: object) -> int:
+    """Return a seed that torch takes.
+
+    Raises:
+        InputError: it is no whole number, or does not fit into 64 bits.
+
+    Example:
+        >>> read_seed(3)
+        3
+    """
+    number = int(seed) if isinstance(seed, Integral) and not isinstance(seed, bool) else None
+    if number is None or not -(2**63) <= number < 2**64:
+        raise InputError(f"seed is a whole number, such as 0; given {seed!r}")
+    return number
 
 
 @dataclass(frozen=True)
@@ -152,6 +173,11 @@ def read_value(
         InputError: not a number, tensor or function; NaN or infinity; a dtype that the site cannot
             hold; or a shape that is not one of those that ``do`` takes.
     """
+    if value is resample or value is mean:
+        raise InputError(
+            f"do({selector!r}): cm.{value.__name__} is to be called, as in "
+            f"cm.{value.__name__}({'seed=0' if value is resample else ''})"
+        )
     if callable(value):
         return _soft(selector, site, index, value)
     blocks = _blocks(selector, site, index, _tensor(selector, value), rows)
@@ -169,8 +195,8 @@ def _tensor(selector: str, value: Any) -> Tensor:
         return found
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"do({selector!r}): expected a number, a tensor, cm.resample(seed) or a function; "
-            f"given {type(value).__name__}"
+            f"do({selector!r}): expected a number, a tensor, cm.resample(seed), cm.mean() or a "
+            f"function; given {type(value).__name__}"
         ) from error
 
 
@@ -214,11 +240,14 @@ def _blocks(selector: str, site: Site, index: Tensor, value: Tensor, rows: int) 
     if value.ndim == 1 and len(value) in (1, shape[0]):
         return value.reshape(1, -1, 1).expand(1, *shape)
     part = site.shape if _is_whole(site, index) else _part_shape(site, len(index))
-    whole = f", or [{rows}, {_text(part)}]" if part and site.axes else ""
+    takes = [f"[{rows}] (one per row)", f"[{shape[0]}] (one per variable)"]
+    takes.append(f"[{rows}, {shape[0]}] (both)")
+    if part and site.axes and part != shape[:1]:
+        takes.append(f"[{rows}, {_text(part)}]")
     raise InputError(
-        f"do({selector!r}): the value has shape {list(value.shape)}; expected a number, [{rows}] "
-        f"(one per row), [{shape[0]}] (one per variable), [{rows}, {shape[0]}] (both){whole}; "
-        "1 in place of the row count gives all rows the same"
+        f"do({selector!r}): the value has shape {list(value.shape)}; expected a number, "
+        f"{', '.join(takes[:-1])} or {takes[-1]}; 1 in place of the row count gives all rows the "
+        "same"
     )
 
 
@@ -233,7 +262,15 @@ def _soft(selector: str, site: Site, index: Tensor, function: Callable[[Tensor],
             shown = site.paste(natural)
         else:
             shown = natural[..., 0] if site.width == 1 else natural
-        new = function(shown)
+        try:
+            new = function(shown)
+        except Exception as error:
+            if is_out_of_memory(error):  # for whoever can go on with fewer rows
+                raise
+            raise InputError(
+                f"do({selector!r}): the function cannot be called on the natural value, a tensor "
+                f"of shape {list(shown.shape)}: {type(error).__name__}: {error}"
+            ) from error
         if not isinstance(new, torch.Tensor) or new.shape != shown.shape:
             given = list(new.shape) if isinstance(new, torch.Tensor) else type(new).__name__
             raise InputError(

@@ -76,32 +76,69 @@ class Site:
         return tuple(size for axis, size in enumerate(self.folded) if axis not in self.axes)
 
     def rows_first(self, tensor: Tensor) -> Tensor:
-        """View the network's own tensor as ``[rows, *shape]``."""
+        """View the network's own tensor as ``[rows, *shape]``.
+
+        Example:
+            >>> import torch
+            >>> recurrent = Site("rnn", (), (3,), (0,), "tanh", "rnn", rows_at=1)
+            >>> recurrent.rows_first(torch.ones(3, 5)).shape
+            torch.Size([5, 3])
+        """
         moved = tensor.movedim(self.rows_at, 0) if self.rows_at else tensor
         if tuple(moved.shape[1:]) == self.shape:
             return moved
         return moved.reshape(-1, *self.shape)  # several rows' parts share a dimension
 
     def split(self, tensor: Tensor) -> Tensor:
-        """View the network's own tensor as ``[rows, variable, coordinate]``."""
+        """View the network's own tensor as ``[rows, variable, coordinate]``.
+
+        Example:
+            >>> import torch
+            >>> image = Site("conv", (), (3, 4, 4), (0,), "conv2d", "conv")
+            >>> image.split(torch.ones(9, 3, 4, 4)).shape
+            torch.Size([9, 3, 16])
+        """
         return self.cut(self.rows_first(tensor))
 
     def cut(self, values: Tensor) -> Tensor:
-        """View ``[rows, *shape]`` as ``[rows, variable, coordinate]``."""
+        """View ``[rows, *shape]`` as ``[rows, variable, coordinate]``.
+
+        Example:
+            >>> import torch
+            >>> by_position = Site("attn", (), (10, 16), (0,), "add", "attn", grain="position")
+            >>> by_position.cut(torch.ones(9, 10, 16)).shape
+            torch.Size([9, 10, 16])
+        """
         rows = values.shape[0]
         values = values.reshape(rows, *self.folded)
         values = values.movedim([axis + 1 for axis in self.axes], self._leading)
         return values.reshape(rows, self.count, self.width)
 
     def paste(self, blocks: Tensor) -> Tensor:
-        """Undo :meth:`cut`."""
+        """Undo :meth:`cut`.
+
+        Example:
+            >>> import torch
+            >>> site = Site("h", (), (3, 4), (1,), "add", "h")
+            >>> values = torch.arange(24).view(2, 3, 4)
+            >>> torch.equal(site.paste(site.cut(values)), values)
+            True
+        """
         sizes = [self.folded[axis] for axis in self.axes]
         values = blocks.reshape(blocks.shape[0], *sizes, *self.inside)
         values = values.movedim(self._leading, [axis + 1 for axis in self.axes])
         return values.reshape(blocks.shape[0], *self.shape)
 
     def join(self, blocks: Tensor, like: Tensor | None = None) -> Tensor:
-        """Undo :meth:`split`; ``like`` is a tensor with the network's own number of dimensions."""
+        """Undo :meth:`split`; ``like`` is a tensor with the network's own number of dimensions.
+
+        Example:
+            >>> import torch
+            >>> site = Site("rnn", (), (3,), (0,), "tanh", "rnn", rows_at=1)
+            >>> values = torch.arange(12).view(3, 4)
+            >>> torch.equal(site.join(site.split(values)), values)
+            True
+        """
         values = self.paste(blocks)
         if like is not None and like.ndim < values.ndim:  # rows share a dimension with their parts
             values = values.flatten(0, 1)

@@ -30,6 +30,13 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
+# Unions that fill half a page when they are written out; the text says what they take.
+autodoc_type_aliases = {
+    "Asked": "Asked",
+    "Interventions": "Interventions",
+    "compiler.Grains": "Grains",
+    "compiler.Inputs": "Inputs",
+}
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 

@@ -62,7 +62,10 @@ assert abs(seeing.mean() - 0.927) < 1e-12
 # A value that is left open makes a family.
 
 # %%
-print(cm.query(sprinkler, "P(wet = 1 | do(sprinkler))").table)
+family = cm.query(sprinkler, "P(wet = 1 | do(sprinkler), rain)")
+print(family.table.to_string(index=False))
+figure = family.plot()
+figure
 
 # %% [markdown]
 # ## Mediation: what passes through one head?
@@ -146,6 +149,14 @@ reversed_ = cm.query(scm, f"NIE(output[2] ; input[0] = 2 -> 1 ; attn.heads | {as
 assert abs(past.mean() - reversed_.mean() - total.mean()) < 1e-3
 
 # %% [markdown]
+# An effect is a change on every row, and the mean is only the headline. Here it is nearly the same
+# on all of them, whatever the other places hold.
+
+# %%
+figure = second.plot()
+figure
+
+# %% [markdown]
 # One step further: a head can pass the change as *what* it moves (its values) or as *where* it
 # looks (its keys). A **path-specific effect** tells the two apart.
 
@@ -203,11 +214,17 @@ for name, observed in logged.items():
     print(f"{name}: {cm.identify(circuit, effect, observed)}")
 assert cm.identify(circuit, effect).through == ("input[1]",)
 assert not cm.identify(circuit, effect, logged["no layer before m"]).identifiable
+figure = cm.identify(circuit, effect).plot()
+figure
 
 # %% [markdown]
 # Without the inputs, `m` and the output share the hidden row of the data: the **bow**. The hedge is
 # the proof that no formula exists. With one input logged, adjusting for it is enough, and rule 2 of
 # do-calculus says so; without it, the rule names the path that is open.
+
+# %%
+figure = cm.identify(circuit, effect, logged["no layer before m"]).plot()
+figure
 
 # %%
 print(cm.rules.exchange_action_and_observation(circuit, "output", "m", given="input[1]"))
@@ -224,6 +241,18 @@ print(checked)
 assert checked.agree
 assert checked.intervened == 0.5
 assert cm.query(circuit, "P(output = 1 | m = 0)").mean() == 0.4  # seeing is not doing
+
+# %% [markdown]
+# Information is identified in the same way. Given the row, `m` sends the output what the second
+# input lets through; that input stands for the row, so the logs have the figure.
+
+# %%
+asked = "I(m[0] ; output[0] | do(m[0]), U)"
+from_logs = cm.identify(circuit, asked)
+print(from_logs)
+print(from_logs(circuit.observe()))
+assert abs(from_logs(circuit.observe()).value - cm.query(circuit, asked).bits) < 1e-9
+assert not cm.identify(circuit, asked, logged["no layer before m"]).identifiable
 
 # %% [markdown]
 # ## The front door, and what determinism does to it
@@ -248,6 +277,10 @@ print(answer.identification.formula)
 print(answer)
 assert answer.identification.route == "front-door"
 assert answer.agree
+figure = answer.identification.plot()
+figure
+
+# %%
 seen = cm.query(front, "P(cancer = 1 | smoker = 1)").mean()
 print(f"seen {seen:.3f}, done {answer.intervened:.3f}")
 assert seen - answer.intervened > 0.1
@@ -288,7 +321,7 @@ assert broken.agree is None
 # %%
 tried = cm.falsify(circuit, triples=100)
 print(tried)
-print(tried.extra.head())
+print(tried.extra.head().to_string(index=False))
 assert not tried.falsified
 
 # %% [markdown]

@@ -37,8 +37,8 @@ def program(page: Path) -> str:
                 "flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE\n"
                 "runner = doctest.DocTestRunner(optionflags=flags)\n"
                 "runner.run(tests, clear_globs=False)\n"
-                "globals().update(tests.globs)\n"
                 "runner.summarize(verbose=False).failed and sys.exit(1)\n"
+                "globals().update(tests.globs)\n"  # last: an earlier block's runner is among them
             )
         else:
             padded = "\n" * line + code
@@ -74,6 +74,7 @@ def test_links_to_files_lead_somewhere(page: Path) -> None:
     [
         ("x = 1\nassert x == 2\n", "AssertionError"),
         (">>> 1 + 1\n3\n", "Expected:\n    3"),
+        (">>> 1\n1\n```\n\n```python\n>>> 1 + 1\n3\n", "Expected:\n    3"),
         ("import warnings\nwarnings.warn('old')\n", "UserWarning: old"),
     ],
 )

@@ -36,6 +36,23 @@ def to_dowhy(scm: StructuralCausalModel) -> Any:
 
     Raises:
         InputError: dowhy is not installed, or a variable holds several numbers.
+
+    Source: Blöbaum et al., *DoWhy-GCM*, JMLR 25 (2024), for the classes; Pearl, *Causality* (2009),
+    theorem 7.1.7, for the counterfactuals.
+
+    Example:
+        >>> import causalmod as cm
+        >>> from causalmod.bridges.extra import load
+        >>> gcm = load("dowhy.gcm")
+        >>> gcm.config.disable_progress_bars()
+        >>> case = cm.zoo.xor()
+        >>> scm = cm.compile(case.model, case.inputs)
+        >>> model = to_dowhy(scm)
+        >>> found = gcm.counterfactual_samples(
+        ...     model, {"a[0]": lambda a: 1 - a}, observed_data=cm.to_frame(scm)
+        ... )
+        >>> found["output[0]"].tolist()
+        [1.0, 0.0, 0.0, 1.0]
     """
     scalars(scm)
     gcm = load("dowhy.gcm")
@@ -75,6 +92,15 @@ def from_dowhy(model: Any, *, rows: int = 10_000, seed: int = 0) -> StructuralCa
 
     Raises:
         InputError: a mechanism that is not fitted, or of another kind.
+
+    Source: Blöbaum et al., *DoWhy-GCM*, JMLR 25 (2024), for the classes.
+
+    Example:
+        >>> import causalmod as cm
+        >>> case = cm.zoo.xor()
+        >>> scm = cm.compile(case.model, case.inputs)
+        >>> from_dowhy(cm.to_dowhy(scm)) is scm
+        True
     """
     gcm = load("dowhy.gcm")
     if not isinstance(model, gcm.ProbabilisticCausalModel):

@@ -49,8 +49,9 @@ def from_functions(
         have intervals.
 
     Raises:
-        InputError: no exogenous variable, an unknown parent, a cycle, a distribution that is none.
-        CompileError: a function branches on values.
+        InputError: no exogenous variable, an unknown parent, a cycle, a distribution that is none;
+            a function that does not run on tensors, since it branches on values, say.
+        CompileError: a function that torch.export cannot trace.
 
     Source: Pearl, *Causality* (2009), definition 7.1.1.
 

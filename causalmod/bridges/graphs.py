@@ -19,6 +19,11 @@ def to_gml(graph: StructuralCausalModel | nx.DiGraph) -> str:
 
     Nodes carry ``site``, ``index`` and ``exogenous``.
 
+    Raises:
+        InputError: neither a compiled model nor a directed graph.
+
+    Source: Himsolt, *GML: a portable graph file format* (1997); written by networkx.
+
     Example:
         >>> import causalmod as cm
         >>> case = cm.zoo.xor()

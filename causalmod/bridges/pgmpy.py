@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 CELLS = 2**22
+MOST_BINS = 10_000
 _SAME = 1e-6
 
 
@@ -52,11 +53,26 @@ def to_pgmpy(scm: StructuralCausalModel, bins: int | None = None, *, cells: int 
     Raises:
         InputError: a table would be too large, a variable holds several numbers, or pgmpy is not
             installed.
+
+    Source: Pearl, *Causality* (2009), section 1.2.2, for tables as deterministic mechanisms.
+
+    Example:
+        >>> import causalmod as cm
+        >>> from causalmod.bridges.extra import load
+        >>> case = cm.zoo.xor()
+        >>> network = to_pgmpy(cm.compile(case.model, case.inputs))
+        >>> elimination = load("pgmpy.inference").VariableElimination(network.do(["a[0]"]))
+        >>> found = elimination.query(
+        ...     ["output[0]"], evidence={"a[0]": 1.0, "b[0]": 0.0}, show_progress=False
+        ... )
+        >>> found.values.tolist()
+        [0.0, 1.0]
     """
     import networkx as nx
 
-    if bins is not None and (isinstance(bins, bool) or not isinstance(bins, int) or bins < 2):
-        raise InputError(f"bins is a whole number from 2 on, or None; given {bins!r}")
+    whole = isinstance(bins, int) and not isinstance(bins, bool)
+    if bins is not None and not (whole and 2 <= bins <= MOST_BINS):
+        raise InputError(f"bins is a whole number from 2 to {MOST_BINS}, or None; given {bins!r}")
     scalars(scm)
     models, factors = load("pgmpy.models"), load("pgmpy.factors.discrete")
     frame = to_frame(scm)
@@ -212,6 +228,18 @@ def from_pgmpy(
 
     Source: Pearl, *Causality* (2009), section 1.4.1; Oberst and Sontag, *Counterfactual off-policy
     evaluation*, ICML (2019), for why counterfactuals depend on the choice.
+
+    Example:
+        >>> import causalmod as cm
+        >>> from causalmod.bridges.extra import load
+        >>> table = load("pgmpy.factors.discrete").TabularCPD
+        >>> network = load("pgmpy.models").DiscreteBayesianNetwork([("x", "y")])
+        >>> network.add_cpds(
+        ...     table("x", 2, [[0.5], [0.5]]), table("y", 2, [[0.9, 0.25], [0.1, 0.75]], ["x"], [2])
+        ... )
+        >>> scm = from_pgmpy(network)
+        >>> cm.query(scm, "P(y = 1 | do(x = 1))").mean()
+        0.75
     """
     import numpy as np
 

@@ -10,6 +10,8 @@ from torch import Tensor, fx
 
 from causalmod.compiler.in_place import writes_into
 from causalmod.compiler.ops import op_name
+from causalmod.compiler.refusal import describe
+from causalmod.errors import InputError
 
 Run = Callable[[Mapping[str, Any]], Any]
 
@@ -30,9 +32,28 @@ def bind(node: fx.Node, target: Any = None, swapped: bool = False) -> Run:
     args = (node.args[1], node.args[0], *node.args[2:]) if swapped else tuple(node.args)
     read_args = _reader(args)
     if not node.kwargs:
+        if op_name(node) == "embedding":
+            return _looking_up(node, target, read_args)
         return lambda values: target(*read_args(values))
     read_kwargs = _reader(dict(node.kwargs))
     return lambda values: target(*read_args(values), **read_kwargs(values))
+
+
+def _looking_up(node: fx.Node, target: Callable[..., Tensor], read: Run) -> Run:
+    """Bind a look-up, which fails when an intervention sets a number that the table lacks."""
+
+    def run(values: Mapping[str, Any]) -> Any:
+        table, numbers, *rest = read(values)
+        try:
+            return target(table, numbers, *rest)
+        except IndexError as error:
+            raise InputError(
+                f"an intervention leads to the numbers {int(numbers.min())} to "
+                f"{int(numbers.max())}, which are looked up in a table of {len(table)} rows "
+                f"({describe(node)}); set whole numbers from 0 to {len(table) - 1}"
+            ) from error
+
+    return run
 
 
 def bind_into(node: fx.Node) -> Callable[[Mapping[str, Any], Tensor], Tensor]:

@@ -150,6 +150,10 @@ def chosen_grains(grains: Grains, sites: Iterable[tuple[str, tuple[str, ...]]]) 
         return found
     known = list(sites)
     for pattern, grain in grains.items():
+        if not isinstance(pattern, str):
+            raise SelectorError(
+                f"variables: each key is the name of a site, or a glob; given {pattern!r}"
+            )
         fits = [n for n, names in known if _fits(pattern, names)]
         if not fits:
             labels = [label for _, names in known for label in names]

@@ -58,7 +58,9 @@ def check_model(model: object) -> nn.Module:
     if not isinstance(model, nn.Module):
         given = model.__name__ if isinstance(model, type) else type(model).__name__
         hint = "; make an instance of the class first" if isinstance(model, type) else ""
-        raise InputError(f"model must be a torch.nn.Module; given {given}{hint}")
+        raise InputError(
+            f"model must be a torch.nn.Module, or the path of a .pt2 file; given {given}{hint}"
+        )
     if hasattr(model, "_orig_mod") or isinstance(model, torch.jit.ScriptModule):
         kind = "torch.compile" if hasattr(model, "_orig_mod") else "TorchScript"
         raise InputError(
@@ -157,33 +159,44 @@ def first_run(model: nn.Module, data: Data) -> Any:
             )
         return plain_result(result)
     except Exception as error:  # whatever the user's own forward may raise
+        names = [*data.labels[: len(data.args)], *(f"{name}=" for name in data.kwargs)]
         given = ", ".join(
-            f"{label} {tuple(value.shape)} {value.dtype}"
-            for label, value in zip(data.labels, data.tensors, strict=True)
+            f"{name} {tuple(value.shape)} {value.dtype}"
+            for name, value in zip(names, data.tensors, strict=True)
         )
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         place = user_line(error)
         raise InputError(
             f"{type(model).__name__} does not run on these inputs ({given}): {first}"
-            f"{f' (at {place})' if place else ''}; {_advice(model, data)}"
+            f"{f' (at {place})' if place else ''}; {_advice(model, data, first)}"
         ) from error
 
 
-def _advice(model: nn.Module, data: Data) -> str:
-    """Say what to change: the device, the dtype, or else the shape."""
+def _advice(model: nn.Module, data: Data, said: str) -> str:
+    """Say what to change, by what torch said: the device, the dtype, or else the shape."""
     held = [*model.named_parameters(), *model.named_buffers()]
     parameter = next((p for _, p in held if p.is_floating_point()), None)
     places = {str(value.device): name for name, value in reversed(held)}
     if len(places) > 1:
         shown = ", ".join(f"{name!r} is on {place}" for place, name in places.items())
         return f"the model's parameters are on several devices ({shown}): move them to one"
+    if "index out of range" in said:
+        return (
+            "a number is too large (or negative) for the table that it is looked up in, such as an "
+            "nn.Embedding: check the largest number in the data, and that its rows are no longer "
+            "than the model has positions"
+        )
+    if "argument #1 'indices'" in said:
+        return (
+            "the model looks numbers up in a table (nn.Embedding): give whole ones, as by .long()"
+        )
     for label, value in zip(data.labels, data.tensors, strict=True):
         if places and str(value.device) not in places:
             place = next(iter(places))
             return f"{label} is on device {value.device}, the model on {place}: move one of them"
         if parameter is None:
             break
-        if value.dtype != parameter.dtype:
+        if value.dtype != parameter.dtype and "type" in said:  # dtype, scalar type, ...
             return (
                 f"{label} has dtype {value.dtype}, the model's parameters {parameter.dtype}: "
                 f"convert the data with .to({parameter.dtype}), if the model does not want it so"

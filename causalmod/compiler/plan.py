@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 
 from causalmod.compiler.binding import Run
+from causalmod.errors import InputError
 
 Patch = Callable[[Tensor], Tensor]
 
@@ -49,6 +51,27 @@ class Step:
     name: str
     run: Run
     free: tuple[str, ...]
+
+    def result(self, values: dict[str, Any], changed: bool) -> Any:
+        """Run the operation.
+
+        Args:
+            values: node name → its value.
+            changed: is something intervened on in this run?
+
+        Raises:
+            InputError: an intervention has made a value that the operation does not take, such as
+                the number of a token that there is not.
+        """
+        try:
+            return self.run(values)
+        except (IndexError, RuntimeError) as error:
+            if not changed or "alloc" in str(error):  # memory is another matter
+                raise
+            raise InputError(
+                f"the network cannot run with what the intervention sets: {error} (at "
+                f"{self.name!r}); set values that the network can meet, such as those in the data"
+            ) from error
 
 
 @dataclass(frozen=True)

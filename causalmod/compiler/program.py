@@ -190,7 +190,7 @@ class Program:
                 if into and step.name in into:
                     natural = self._into[step.name](values, into[step.name])
                 else:
-                    natural = step.run(values)
+                    natural = step.result(values, bool(patches or views))
                 if step.name in seen_by:
                     natural = self._seen(natural, seen_by[step.name], values, patches)
                 values[step.name] = _patched(natural, patches.get(step.name))

@@ -202,6 +202,7 @@ def chosen_sites(program: Program, available: Mapping[str, Site], wanted: Choice
         matches = [n for label, n in node_of.items() if fnmatch.fnmatchcase(label, pattern)]
         if not matches:
             _refuse_without_rows(program, pattern)
+            _refuse_fused(node_of, pattern)
             raise SelectorError(
                 f"sites: no tensor of the network is called {pattern!r}: "
                 f"{nearest(pattern, node_of)}"
@@ -217,6 +218,17 @@ def _refuse_without_rows(program: Program, name: str) -> None:
         raise SelectorError(
             f"sites: {name!r} has shape {shape}: the rows of the data are no dimension of it, so "
             "it holds no variables; choose a tensor before or after it"
+        )
+
+
+def _refuse_fused(known: Iterable[str], name: str) -> None:
+    like = name.removesuffix("pattern") + "heads"
+    heads = [label for label in known if fnmatch.fnmatchcase(label, like)]
+    if name.endswith("pattern") and heads:
+        raise SelectorError(
+            f"sites: the attention of {heads[0]!r} computes its weights within one operation, so "
+            f"{name!r} is no tensor of the network; write the softmax out (Hugging Face: "
+            "attn_implementation='eager')"
         )
 
 

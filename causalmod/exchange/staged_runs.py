@@ -81,6 +81,7 @@ class Setting:
             self.responding.append(here[needed] == RESPOND)
         self._held: dict[tuple[str, int], Tensor | None] = {}
         self._weights: dict[tuple[str, int], Tensor] = {}
+        self._places: dict[tuple[int, int], Tensor] = {}
 
     def run(self, which: slice) -> Piece:
         """Run the setting on some of the contexts."""
@@ -104,9 +105,15 @@ class Setting:
         key = (each.node, of)
         if key not in self._weights:
             outputs = self.outputs(place)
-            rows = each.weight[self.state[each.source] == of]
-            self._weights[key] = rows if outputs is None else rows[:, outputs]
+            rows = each.weight.index_select(0, self._at(each.source, of))
+            self._weights[key] = rows if outputs is None else rows.index_select(1, outputs)
         return self._weights[key]
+
+    def _at(self, source: int, of: int) -> Tensor:
+        """Variables of a site that are in one state."""
+        if (source, of) not in self._places:
+            self._places[source, of] = (self.state[source] == of).nonzero().flatten()
+        return self._places[source, of]
 
     def held(self, place: int, each: Map, stream: int) -> Tensor | None:
         """What the variables that a donor stream sets give to a map, for each row of data used.
@@ -115,14 +122,15 @@ class Setting:
         """
         key = (each.node, stream)
         if key not in self._held:
-            of = self.state[each.source] == stream
-            if stream != CONTEXT and not bool(of.any()):
+            of = self._at(each.source, stream)
+            if stream != CONTEXT and not len(of):
                 self._held[key] = None
                 return None
             sample = self.runs.sample
             rows = sample.contexts if stream == CONTEXT else self.runs.used[stream][0]
-            recorded = self.runs.blocks[each.source][rows, :, 0]
-            given = recorded[:, of] @ self.weight(place, each, stream)
+            # index_select is many times as fast as indexing with masks or lists
+            recorded = self.runs.blocks[each.source][..., 0].index_select(0, rows)
+            given = recorded.index_select(1, of) @ self.weight(place, each, stream)
             if stream == CONTEXT and each.bias is not None:
                 outputs = self.outputs(place)
                 given += each.bias if outputs is None else each.bias[outputs]
@@ -259,7 +267,9 @@ class Piece:
                     weight = each.weight[column]
                     outputs = setting.outputs(later)
                     weight = weight if outputs is None else weight[outputs]
-                    new.totals[each.node] = self.totals[each.node] + change[..., None] * weight
+                    new.totals[each.node] = torch.addcmul(
+                        self.totals[each.node], change[..., None], weight
+                    )
                 elif each.source in stale:
                     new.totals[each.node] = self._updated(new, later, each)
             new.answers.append(new._follow(later))
@@ -271,7 +281,10 @@ class Piece:
         if before is None or after is None:
             return self.totals[each.node]
         weight = new._setting.weight(place, each, RESPOND)
-        return self.totals[each.node] + (after - before) @ weight
+        change, total = after - before, self.totals[each.node]
+        if change.shape[:2] != total.shape[:2]:
+            return total + change @ weight
+        return torch.addmm(total.flatten(0, 1), change.flatten(0, 1), weight).view(total.shape)
 
     def _value(self, place: int, column: int) -> Tensor:
         """The value of one variable that its readers see, ``[context, donor or 1]``."""

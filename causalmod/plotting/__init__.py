@@ -1,5 +1,6 @@
 """Figures: a file each, drawn with matplotlib's objects, returned as a ``Figure``."""
 
+from causalmod.plotting.diagram import plot_identification
 from causalmod.plotting.distribution import plot_distribution
 from causalmod.plotting.dot import to_dot
 from causalmod.plotting.flow import describe_flow, plot_flow
@@ -25,6 +26,7 @@ __all__ = [
     "plain",
     "plot_distribution",
     "plot_flow",
+    "plot_identification",
     "plot_matrix",
     "plot_network",
     "plot_nulls",

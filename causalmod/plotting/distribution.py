@@ -28,7 +28,7 @@ def plot_distribution(result: Distribution) -> Figure:
     figure = new_figure(COLUMN, 2.3)
     axes = figure.add_subplot()
     quiet(axes)
-    axes.set_title(drawable(result.query, 60), fontsize=TEXT, loc="left", parse_math=False)
+    axes.set_title(drawable(result.query, 50), fontsize=TEXT, loc="left", parse_math=False)
     if result.is_family:
         _family(axes, result)
     elif result.kind in {"discrete", "binned", "probability"}:
@@ -47,6 +47,7 @@ def _histograms(axes: Axes, result: Distribution) -> None:
         label = drawable(name, 30)
         axes.hist(values, bins=30, density=True, alpha=0.5, color=colour(place), label=label)
         axes.axvline(values.mean(), color=colour(place), linewidth=1)
+    axes.locator_params(axis="x", nbins=6)
     axes.set_xlabel("change" if result.kind == "effect" else "value")
     axes.set_ylabel("density")
     if len(result.names) > 1:
@@ -90,7 +91,10 @@ def _family(axes: Axes, result: Distribution) -> None:
     axes.set_xlabel(drawable(str(open_), 40))
     axes.set_ylabel(figure)
     if rest:
-        axes.legend(fontsize=SMALL, frameon=False)
+        of = ", ".join(name for name in rest if name != "of")
+        axes.legend(
+            fontsize=SMALL, frameon=False, title=drawable(of, 30) or None, title_fontsize=SMALL
+        )
 
 
 def _short(cell: object) -> str:

@@ -2,6 +2,7 @@
 
 from causalmod.queries.diagram import CausalDiagram
 from causalmod.queries.distribution import Distribution
+from causalmod.queries.effect_model import effect_model
 from causalmod.queries.evaluate import query
 from causalmod.queries.events import Bin, Equal, Event, Interval, NotEqual, OneOf
 from causalmod.queries.falsify import Falsification, falsify
@@ -44,6 +45,7 @@ __all__ = [
     "Term",
     "Treatment",
     "Verification",
+    "effect_model",
     "falsify",
     "identify",
     "parse",

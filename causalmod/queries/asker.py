@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
-from math import nan, prod
+from math import isfinite, nan, prod
 from typing import TYPE_CHECKING, Any
 
 from causalmod.errors import InputError
+from causalmod.queries.bits import information_bits, mutual_information, weights
 from causalmod.queries.estimand import Estimand, conditionals
 from causalmod.queries.logged import NOTHING, LoggedAnswer
 from causalmod.queries.logs import Bins, Coded, Logs, cut_points, read_logs
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     Array = np.ndarray[Any, Any]
+
+
+ROLES = ("set", "conditioned on", "asked about")  # in the order of a table's axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +57,10 @@ class Asker:
         """Evaluate on logs."""
         if isinstance(draws, bool) or not isinstance(draws, int) or draws < 0:
             raise InputError(f"draws is a number of bootstrap resamples, from 0; given {draws!r}")
-        arms = [self._arm(coded, coded.counts, values) for _, values in self.question.arms]
+        arms = [self._arm(coded, values) for _, values in self.question.arms]
         value, missing = self._value(coded, arms), max(arm.missing for arm in arms)
         low = high = None
-        if value is not None and missing <= NOTHING and draws:
+        if value is not None and isfinite(value) and missing <= NOTHING and draws:
             low, high = self._interval(coded, draws, seed)
         if value is not None and missing > NOTHING:
             value = nan
@@ -65,6 +69,10 @@ class Asker:
             self._empty(coded, arms), self._table(coded, arms),
             len(coded.counts.codes), tuple(coded.edges),
         )  # fmt: skip
+
+    def nodes(self, role: str) -> list[str]:
+        """Return the variables of the diagram that have a role in the question."""
+        return self._nodes({role: self.question.roles[role]})
 
     def _nodes(self, roles: Mapping[str, list[str]]) -> list[str]:
         return [node for names in roles.values() for name in names for node in self.terms[name]]
@@ -80,14 +88,12 @@ class Asker:
     def _axes(self, counts: Counts, selectors: list[str]) -> list[int]:
         return [counts.names.index(node) for name in selectors for node in self.terms[name]]
 
-    def _arm(self, coded: Coded, counts: Counts, values: Mapping[str, Any]) -> _Arm:
+    def _arm(self, coded: Coded, values: Mapping[str, Any]) -> _Arm:
         """Return ``P(outcomes | do, given)`` with the axes do, given, outcomes."""
         import numpy as np
 
-        roles = self.question.roles
-        do, known, asked = (
-            self._axes(counts, roles[role]) for role in ("set", "conditioned on", "asked about")
-        )
+        counts, roles = coded.counts, self.question.roles
+        do, known, asked = (self._axes(counts, roles[role]) for role in ROLES)
         low, full = evaluate(self.estimand, counts)
         kept = [*do, *known, *asked]
         extra = [a for a, size in enumerate(low.shape) if a not in kept and size > 1]
@@ -111,7 +117,11 @@ class Asker:
         lacking = np.where(short <= NOTHING, 0.0, short)
         if self.joint:
             picked = self._condition(coded, picked, known, len(do))
-        return _Arm(chosen, picked, float(lacking.max(initial=0.0)), lacking)
+        needed = lacking
+        if self.question.kind.endswith("information"):  # averaged over what was seen
+            seen = [weights(counts, self.nodes(role)) > 0 for role in ROLES[:2]]
+            needed = lacking[np.outer(*seen).reshape(lacking.shape)]
+        return _Arm(chosen, picked, float(needed.max(initial=0.0)), lacking)
 
     def _condition(self, coded: Coded, joint: Array, known: list[int], first: int) -> Array:
         """Condition a joint table on events: cells outside them are emptied, the rest rescaled."""
@@ -215,32 +225,36 @@ class Asker:
 
     def _bits(self, coded: Coded, arm: _Arm) -> float:
         """Return the information in bits, plug-in."""
-        import numpy as np
+        return nan if arm.table is None else self.bits(coded.counts, arm.table)
 
-        table = arm.table
-        if table is None:
-            return nan
-        if self.question.kind == "observational information":
-            target = len(self.terms[self.question.outcomes[0][0]])
-            joint = table.reshape(prod(table.shape[:target]), -1)
-            return mutual_information(joint)
-        weight = coded.counts.marginal([n for name in self.question.do for n in self.terms[name]])
-        joint = weight.reshape(-1, 1) * table.reshape(weight.size, -1)
-        return mutual_information(np.asarray(joint))
+    def bits(self, counts: Counts, table: Array) -> float:
+        """Return the information that a table with the axes set, known and asked comes to.
+
+        Args:
+            counts: how likely values are, as observed.
+            table: probabilities.
+        """
+        kind = self.question.kind.split()[0]
+        if kind == "observational":
+            names = [name for name, _ in self.question.outcomes[: self.question.targets]]
+            target = sum(len(self.terms[name]) for name in names)
+            return mutual_information(table.reshape(prod(table.shape[:target]), -1))
+        source, known, asked = (weights(counts, self.nodes(role)) for role in ROLES)
+        full = table.reshape(len(source), len(known), len(asked))
+        return information_bits(kind, full, source, known, asked)
 
     def _interval(self, coded: Coded, draws: int, seed: int) -> tuple[float | None, float | None]:
         import numpy as np
 
         generator = np.random.default_rng(seed)
-        codes = coded.counts.codes
+        count = len(coded.counts.codes)
         found = []
         for _ in range(draws):
-            rows = generator.integers(len(codes), size=len(codes))
-            again = Counts(coded.counts.names, codes[rows], coded.counts.sizes, coded.counts.cells)
-            arms = [self._arm(coded, again, values) for _, values in self.question.arms]
+            again = coded.drawn(generator.integers(count, size=count))
+            arms = [self._arm(again, values) for _, values in self.question.arms]
             if any(arm.missing > NOTHING for arm in arms):
                 continue  # cells that the resample misses would read as 0
-            value = self._value(Coded(again, coded.values, coded.columns, coded.edges), arms)
+            value = self._value(again, arms)
             found.append(nan if value is None else value)
         if len(found) < draws / 2:
             return None, None
@@ -251,9 +265,7 @@ class Asker:
         import pandas as pd
 
         names = [f"do({node})" for n in self.question.do for node in self.terms[n]]
-        nodes = self._nodes(
-            {r: self.question.roles[r] for r in ("set", "conditioned on", "asked about")}
-        )
+        nodes = [node for role in ROLES for node in self.nodes(role)]
         names += nodes[len(names) :]
         rows: list[dict[str, Any]] = []
         for arm in arms:
@@ -320,13 +332,3 @@ class _Arm:
     table: Array | None
     missing: float
     lacking: Any = None  # by set and known values: the share that is missing
-
-
-def mutual_information(joint: Array) -> float:
-    """Return the mutual information of a joint table ``[row, column]``, in bits."""
-    import numpy as np
-
-    split = joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = np.where(joint > 0, joint * np.log2(joint / split), 0.0)
-    return float(terms.sum())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -158,6 +158,21 @@ class CausalDiagram:
     def district(self, node: str) -> frozenset[str]:
         """Return the district of a variable."""
         return next(district for district in self.districts if node in district)
+
+    def tied(self, node: str, within: Set[str]) -> frozenset[str]:
+        """Return the district of a variable in the subgraph of some variables."""
+        return _closure(
+            [node], lambda one: (n for cause in self._causes.get(one, ()) for n in cause & within)
+        )
+
+    @cached_property
+    def _causes(self) -> dict[str, list[frozenset[str]]]:
+        """Variable → what each of its hidden causes drives."""
+        found: dict[str, list[frozenset[str]]] = {}
+        for driven in self.hidden.values():
+            for node in driven:
+                found.setdefault(node, []).append(driven)
+        return found
 
     # --- other diagrams ---------------------------------------------------------------------------
 

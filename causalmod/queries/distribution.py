@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from torch import Tensor
 from causalmod._display import FIGURES, html_table
 from causalmod.errors import InputError, QueryError
 from causalmod.provenance import Provenance
-from causalmod.queries.summaries import per_column
+from causalmod.queries.summaries import per_column, rank
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +44,13 @@ class Distribution:
         provenance: seed, versions, digests, duration.
 
     Intervals are Student's t for means, and those of Wilson, JASA 22:209 (1927), for probabilities.
+
+    Example:
+        >>> import causalmod as cm
+        >>> scm = cm.from_functions({"u": [1, 2, 3, 4], "y": lambda u: u * u})
+        >>> found = cm.query(scm, "E[y | u > 2]")
+        >>> found.mean(), found.rows, found.of
+        (12.5, 2, 4)
     """
 
     query: str
@@ -79,9 +85,7 @@ class Distribution:
         if not isinstance(q, float | int) or not 0 <= q <= 1:
             raise InputError(f"a quantile is asked for at a share from 0 to 1; given {q!r}")
         ordered = self._values().sort(0).values
-        # with a little slack: a share of q rows may be a hair more in floating point
-        place = max(0, math.ceil(q * len(ordered) - 1e-9) - 1)
-        return per_column(ordered[place].tolist(), self.names)
+        return per_column(ordered[rank(q, len(ordered))].tolist(), self.names)
 
     def density(self, points: Sequence[float] | Tensor) -> np.ndarray:
         """Return a kernel estimate of the density of a single continuous outcome at some points.

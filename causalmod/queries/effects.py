@@ -29,9 +29,11 @@ def effect(worlds: Worlds, asked: Effect) -> Distribution:
     change = (changed.values.double() - reference.values.double()).cpu()
     names = reference.names if len(reference.names) > 1 else (quoted(asked.outcome),)
     exact = worlds.everything
-    table = summaries.averaged(change, names, exact)
-    table.insert(2, "reference", reference.values.double().mean(0).tolist())
-    table.insert(3, "changed", changed.values.double().mean(0).tolist())
+    ends = {
+        "reference": reference.values.double().mean(0).tolist(),
+        "changed": changed.values.double().mean(0).tolist(),
+    }
+    table = summaries.averaged(change, names, exact, **ends)
     fields = {"query": str(asked), "rows": len(kept.rows), "of": of, "exact": exact}
     return summarised(change, names, "effect", table, fields)
 

@@ -87,17 +87,28 @@ ONE = Product(())
 
 
 def conditionals(estimand: Estimand) -> tuple[Conditional, ...]:
-    """Return every conditional probability in an estimand, without repeats."""
-    match estimand:
-        case Conditional():
-            return (estimand,)
-        case Product(factors):
-            parts: Iterable[Estimand] = factors
-        case Sum(_, body):
-            parts = (body,)
-        case Ratio(above, below):
-            parts = (above, below)
-    return tuple(dict.fromkeys(each for part in parts for each in conditionals(part)))
+    """Return every conditional probability in an estimand, without repeats.
+
+    Parts that stand in several places are looked at once.
+    """
+    found: dict[Conditional, None] = {}
+    seen: set[int] = set()
+    stack: list[Estimand] = [estimand]
+    while stack:
+        part = stack.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        match part:
+            case Conditional():
+                found[part] = None
+            case Product(factors):
+                stack.extend(reversed(factors))
+            case Sum(_, body):
+                stack.append(body)
+            case Ratio(above, below):
+                stack.extend((below, above))
+    return tuple(found)
 
 
 # --- arithmetic that keeps estimands short --------------------------------------------------------
@@ -111,21 +122,16 @@ def times(factors: Iterable[Estimand]) -> Estimand:
     joined = True
     while joined:
         joined = False
-        for one in flat:
-            for other in flat:
-                if (
-                    isinstance(one, Conditional)
-                    and isinstance(other, Conditional)
-                    and one is not other
-                    and set(one.given) == other.free
-                ):
-                    flat[flat.index(one)] = Conditional(
-                        (*other.variables, *one.variables), other.given
-                    )
-                    flat.remove(other)
-                    joined = True
-                    break
-            if joined:
+        by_free: dict[frozenset[str], Conditional] = {}
+        for factor in flat:
+            if isinstance(factor, Conditional):
+                by_free.setdefault(factor.free, factor)
+        for place, one in enumerate(flat):
+            other = by_free.get(frozenset(one.given)) if isinstance(one, Conditional) else None
+            if isinstance(one, Conditional) and other is not None:
+                flat[place] = Conditional((*other.variables, *one.variables), other.given)
+                flat.remove(other)
+                joined = True
                 break
     return flat[0] if len(flat) == 1 else Product(tuple(flat))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from numbers import Integral
 from typing import Any, overload
 
@@ -16,6 +17,7 @@ from causalmod.provenance import Stopwatch
 from causalmod.queries.check import check_conditional, check_model
 from causalmod.queries.distribution import Distribution
 from causalmod.queries.effects import effect
+from causalmod.queries.events import MOST_BINS
 from causalmod.queries.families import answer
 from causalmod.queries.grammar import as_query
 from causalmod.queries.information import exchanged, information_of
@@ -127,9 +129,10 @@ def query(
         return exchanged(scm, asked, seed=seed, **given)
     if settings:
         raise InputError(f"{next(iter(settings))!r} is an option of information only, I(... ; ...)")
-    for name, value, least in (("bins", bins, 2), ("samples", samples, 1)):
-        if value is not None and (not isinstance(value, Integral) or value < least):
-            raise InputError(f"{name} is a whole number from {least} on; given {value!r}")
+    for name, value, least, most in (("bins", bins, 2, MOST_BINS), ("samples", samples, 1, inf)):
+        if value is not None and (not isinstance(value, Integral) or not least <= value <= most):
+            upto = "on" if most == inf else f"to {most}"
+            raise InputError(f"{name} is a whole number from {least} {upto}; given {value!r}")
     if isinstance(seed, bool) or not isinstance(seed, Integral):
         raise InputError(f"seed is a whole number; given {seed!r}")
     worlds = Worlds(scm, None if samples is None else _drawn(scm.rows, int(samples), seed))

@@ -9,6 +9,8 @@ from typing import Any
 
 from causalmod.errors import InputError
 
+MOST_BINS = 10_000
+
 
 def number(value: Any, what: str = "a value") -> float:
     """Return a finite number as a float.
@@ -35,7 +37,12 @@ def written(value: float) -> str:
 
 @dataclass(frozen=True)
 class Equal:
-    """The variable has this value, up to rounding (1e-6 of the largest value on the data)."""
+    """The variable has this value, up to rounding (1e-6 of the largest value on the data).
+
+    Example:
+        >>> Equal(1).about("y")
+        'y = 1'
+    """
 
     value: float
 
@@ -49,7 +56,12 @@ class Equal:
 
 @dataclass(frozen=True)
 class NotEqual:
-    """The variable has any value but this one."""
+    """The variable has any value but this one.
+
+    Example:
+        >>> NotEqual(1).about("y")
+        'y != 1'
+    """
 
     value: float
 
@@ -164,10 +176,10 @@ class Bin:
         whole = all(
             isinstance(n, Integral) and not isinstance(n, bool) for n in (self.index, self.bins)
         )
-        if not whole or self.bins < 2 or not 0 <= self.index < self.bins:
+        if not whole or not 2 <= self.bins <= MOST_BINS or not 0 <= self.index < self.bins:
             raise InputError(
                 f"bin({self.index}, {self.bins}): expected the number of a bin, from 0, and how "
-                "many bins there are, at least 2"
+                f"many bins there are, 2 to {MOST_BINS}"
             )
 
     def about(self, name: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from causalmod._display import html_table
 from causalmod.errors import InputError
 from causalmod.provenance import Provenance, Stopwatch
-from causalmod.queries.asker import mutual_information
+from causalmod.queries.bits import mutual_information
 from causalmod.queries.check import check_model
 from causalmod.queries.levels import diagram_of, grouped
 from causalmod.queries.rules import (

@@ -20,7 +20,7 @@ from causalmod.queries.events import Bin, Equal
 from causalmod.queries.kinds import Expectation, Probability
 from causalmod.queries.single import answer_one
 from causalmod.queries.terms import Term, Treatment, quoted
-from causalmod.queries.worlds import Worlds, joined, observed
+from causalmod.queries.worlds import Worlds, is_discrete_on_data, joined, observed
 from causalmod.scm import StructuralCausalModel
 
 Labels = dict[str, Any]
@@ -77,7 +77,7 @@ def _doses(scm: StructuralCausalModel, treatment: Treatment, bins: int) -> list[
             "one variable open"
         )
     values = seen[:, 0].double()
-    if summaries.are_discrete(seen, seen):
+    if is_discrete_on_data(scm, treatment.variable):
         return summaries.levels_of(values)
     codes = torch.bucketize(values.contiguous(), bin_edges(values, bins))
     return [float(values[codes == code].median()) for code in codes.unique()]
@@ -119,7 +119,7 @@ def _cells(
             "condition on each of their values"
         )
     column = values[:, 0].double().contiguous()
-    if summaries.are_discrete(values[kept], seen):
+    if is_discrete_on_data(worlds.scm, term.variable) and summaries.has_few_levels(values[kept]):
         found = torch.tensor(summaries.levels_of(column), dtype=torch.float64)
         codes = torch.bucketize(column, (found[1:] + found[:-1]) / 2)
         return codes, [(value, Equal(value)) for value in found.tolist()]

@@ -73,6 +73,8 @@ def parse(text: str) -> Query:
     Raises:
         QueryError: the text is no query; the message points at the character.
 
+    Source: Pearl, *Causality* (2009), for the notation: sections 3.2 (do) and 7.1 (subscripts).
+
     Example:
         >>> query = parse("P(fc2[0] | do(fc1[3]=0.5), fc1[2]>0)")
         >>> print(query)
@@ -154,7 +156,7 @@ def _syntax(text: str, error: UnexpectedInput) -> QueryError:
         message = "an index is written [3], [0:4] or [0, 2]"
     elif here == "`":
         message = "this backtick has no partner, or there is nothing between the two"
-    elif "$END" in expected:
+    elif expected & {"$END", "<END-OF-FILE>"}:
         message = "the query ends before this"
     else:
         message = _expected(expected)

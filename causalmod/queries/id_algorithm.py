@@ -15,9 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from causalmod.queries.deadline import Deadline
 from causalmod.queries.diagram import CausalDiagram
 from causalmod.queries.estimand import Conditional, Estimand, divide, sum_out, times
 from causalmod.queries.separation import separated
+
+FOREVER = Deadline()
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,17 @@ class NotIdentifiable(Exception):  # noqa: N818  (an answer that travels up, not
         self.hedge = hedge
 
 
-def identify_joint(diagram: CausalDiagram, outcomes: Iterable[str], do: Iterable[str]) -> Estimand:
+def identify_joint(
+    diagram: CausalDiagram,
+    outcomes: Iterable[str],
+    do: Iterable[str],
+    deadline: Deadline = FOREVER,
+) -> Estimand:
     """Return ``P(outcomes | do(...))`` in observed terms (the ID algorithm).
 
     Raises:
         NotIdentifiable: with the hedge.
+        QueryError: the deadline has passed.
 
     Example:
         >>> front = CausalDiagram.build([("x", "m"), ("m", "y")], [("x", "y")])
@@ -77,19 +86,26 @@ def identify_joint(diagram: CausalDiagram, outcomes: Iterable[str], do: Iterable
     after = kept.subgraph(moved)
     factors = []
     for district in after.districts:
+        deadline.check("ID", len(diagram.nodes))
         whole = diagram.district(next(iter(district)))
-        factors.append(_identify(district, whole, _factor(diagram, whole), diagram, treated))
+        search = _Search(diagram, treated, deadline)
+        factors.append(search.factor(district, whole, _factor(diagram, whole)))
     summed = [node for node in reversed(diagram.order) if node in moved - wanted]
     return sum_out(times(factors), summed)
 
 
 def identify_conditional(
-    diagram: CausalDiagram, outcomes: Iterable[str], do: Iterable[str], given: Iterable[str]
+    diagram: CausalDiagram,
+    outcomes: Iterable[str],
+    do: Iterable[str],
+    given: Iterable[str],
+    deadline: Deadline = FOREVER,
 ) -> Estimand:
     """Return ``P(outcomes | do(...), given)`` in observed terms (the IDC algorithm).
 
     Raises:
         NotIdentifiable: with the hedge.
+        QueryError: the deadline has passed.
     """
     wanted, treated, known = list(outcomes), list(do), list(given)
     moved = True
@@ -101,7 +117,7 @@ def identify_conditional(
             if separated(cut, wanted, [node], [*treated, *others]):
                 known, treated, moved = others, [*treated, node], True
                 break
-    joint = identify_joint(diagram, [*wanted, *known], treated)
+    joint = identify_joint(diagram, [*wanted, *known], treated, deadline)
     return divide(joint, sum_out(joint, wanted)) if known else joint
 
 
@@ -111,38 +127,42 @@ def _factor(diagram: CausalDiagram, district: frozenset[str]) -> Estimand:
     Tian and Pearl (2002), lemma 1, each variable given only those before it that matter.
     """
     factors: list[Estimand] = []
-    before: list[str] = []
+    place = {name: index for index, name in enumerate(diagram.order)}
+    before: set[str] = set()
     for node in diagram.order:
-        before.append(node)
+        before.add(node)
         if node in district:
-            tied = diagram.subgraph(before).district(node)
+            tied = diagram.tied(node, before)
             given = tied.union(*(diagram.parents([each]) for each in tied)) - {node}
-            place = {name: index for index, name in enumerate(before)}
             factors.append(Conditional((node,), tuple(sorted(given, key=place.__getitem__))))
     return times(factors)
 
 
-def _identify(
-    target: frozenset[str],
-    whole: frozenset[str],
-    factor: Estimand,
-    diagram: CausalDiagram,
-    treated: set[str],
-) -> Estimand:
-    """Return Q[target] from Q[whole], both districts of their subgraphs, target within whole."""
-    inside = diagram.subgraph(whole)
-    needed = inside.ancestors(target)
-    order = [node for node in diagram.order if node in whole]
-    rest = [node for node in reversed(order) if node not in needed]
-    if needed == target:
-        return sum_out(factor, rest)
-    if needed == whole:
-        roots = {n for n in target if not set(diagram.graph.successors(n)) & target}
-        raise NotIdentifiable(Hedge(whole, target, frozenset(whole & treated), frozenset(roots)))
-    smaller = sum_out(factor, rest)
-    part = inside.subgraph(needed).district(next(iter(target)))
-    order = [node for node in order if node in needed]
-    return _identify(target, part, _part(smaller, order, part), diagram, treated)
+@dataclass(frozen=True)
+class _Search:
+    """The search for one factor."""
+
+    diagram: CausalDiagram
+    treated: set[str]
+    deadline: Deadline
+
+    def factor(self, target: frozenset[str], whole: frozenset[str], factor: Estimand) -> Estimand:
+        """Return Q[target] from Q[whole], both districts of their subgraphs, target in whole."""
+        self.deadline.check("ID", len(self.diagram.nodes))
+        inside = self.diagram.subgraph(whole)
+        needed = inside.ancestors(target)
+        order = [node for node in self.diagram.order if node in whole]
+        rest = [node for node in reversed(order) if node not in needed]
+        if needed == target:
+            return sum_out(factor, rest)
+        if needed == whole:
+            after = self.diagram.graph.successors
+            roots = frozenset(node for node in target if not set(after(node)) & target)
+            raise NotIdentifiable(Hedge(whole, target, frozenset(whole & self.treated), roots))
+        smaller = sum_out(factor, rest)
+        part = inside.subgraph(needed).district(next(iter(target)))
+        order = [node for node in order if node in needed]
+        return self.factor(target, part, _part(smaller, order, part))
 
 
 def _part(factor: Estimand, order: list[str], part: frozenset[str]) -> Estimand:

@@ -3,158 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from html import escape
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from causalmod.errors import QueryError
+from causalmod.errors import InputError, QueryError
 from causalmod.provenance import Provenance, Stopwatch, versions
 from causalmod.queries import enumeration
 from causalmod.queries.asker import Asker
-from causalmod.queries.criteria import Found, find
+from causalmod.queries.criteria import ROUTES, Found, find
+from causalmod.queries.deadline import Deadline
 from causalmod.queries.diagram import CausalDiagram
-from causalmod.queries.estimand import Estimand, latex, latex_name, times
+from causalmod.queries.estimand import times
 from causalmod.queries.grammar import as_query
-from causalmod.queries.id_algorithm import Hedge, NotIdentifiable
-from causalmod.queries.kinds import Query
-from causalmod.queries.levels import read
-from causalmod.queries.logged import LoggedAnswer
-from causalmod.queries.logs import Bins, Logs
-from causalmod.queries.questions import Question, read_question
-from causalmod.queries.tables import CELLS
-from causalmod.queries.terms import quoted
+from causalmod.queries.id_algorithm import NotIdentifiable
+from causalmod.queries.identification import Identification
+from causalmod.queries.information import information_kind
+from causalmod.queries.kinds import Information, Query
+from causalmod.queries.levels import Asked, read
+from causalmod.queries.questions import read_question
+from causalmod.queries.screens import row_screen
 from causalmod.scm import StructuralCausalModel
 
 if TYPE_CHECKING:
     from causalmod.queries.levels import Model
-
-
-@dataclass(frozen=True)
-class Identification:
-    """Can a query be answered from what was logged? If so, by which formula.
-
-    Call it on logged activations to get the answer, see :meth:`__call__`.
-
-    Attributes:
-        query: the question, as text.
-        observed: the variables of the diagram that were logged.
-        identifiable: do the observed distribution and the graph determine the answer?
-        estimand: the interventional distribution in terms of observed probabilities; None where
-            it is not identifiable.
-        route: ``"observational"`` (the intervention changes nothing), ``"adjustment"``,
-            ``"front-door"``, ``"ID"`` or ``"IDC"``.
-        through: the adjustment set, or the mediators of the front door.
-        hedge: what shows that the answer is not determined.
-        verified: did the estimand equal the truth on random models of the graph, enumerated?
-        models: on how many.
-        reason: why it was not verified, where it was not.
-        diagram: the causal diagram over observed variables.
-        provenance: seed, versions, digests, duration.
-    """
-
-    query: str
-    observed: tuple[str, ...]
-    identifiable: bool
-    estimand: Estimand | None
-    route: str | None
-    through: tuple[str, ...]
-    hedge: Hedge | None
-    verified: bool
-    models: int
-    reason: str
-    diagram: CausalDiagram = field(repr=False)
-    question: Question = field(repr=False)
-    provenance: Provenance = field(repr=False)
-    _left: tuple[tuple[str, ...], ...] = field(repr=False)
-    _asker: Asker | None = field(repr=False)
-
-    def __call__(
-        self,
-        logs: Logs,
-        *,
-        bins: Bins = None,
-        draws: int = 0,
-        seed: int = 0,
-        cells: int = CELLS,
-    ) -> LoggedAnswer:
-        """Evaluate the estimand on logged activations.
-
-        Args:
-            logs: a pandas frame with a column for each variable (``"fc1[3]"``), or a mapping from
-                site to tensor ``[rows, variable]``, such as ``scm.observe()``.
-            bins: cut columns that have more distinct values into this many bins with equally many
-                rows; or a mapping from column or site to such numbers.
-            draws: bootstrap resamples of the rows, for an interval.
-            seed: seed of the resamples.
-            cells: largest table.
-
-        Raises:
-            QueryError: not identifiable, or a table would be too large.
-            InputError: a missing column, NaN, too many distinct values.
-        """
-        if self._asker is None:
-            raise QueryError(
-                f"{self.query} is not identifiable from {self._logged()}: {self.hedge}"
-            )
-        return self._asker(self._asker.code(logs, bins, cells), draws, seed)
-
-    @property
-    def asker(self) -> Asker | None:
-        """What evaluates the estimand."""
-        return self._asker
-
-    @property
-    def latex(self) -> str | None:
-        """The formula in LaTeX."""
-        if self.estimand is None:
-            return None
-        left = self._left_side(latex_name, r" \mid ", r"\mathrm{do}")
-        return f"{left} = {latex(self.estimand)}"
-
-    @property
-    def formula(self) -> str | None:
-        """The formula as text."""
-        if self.estimand is None:
-            return None
-        return f"{self._left_side(quoted, ' | ', 'do')} = {self.estimand}"
-
-    def _left_side(self, name: Any, bar: str, do: str) -> str:
-        asked, done, known = (", ".join(map(name, group)) for group in self._left)
-        right = ", ".join(part for part in (f"{do}({done})" if done else "", known) if part)
-        return f"P({asked}{bar}{right})" if right else f"P({asked})"
-
-    def _logged(self) -> str:
-        shown = ", ".join(self.observed[:8])
-        return shown + (f" and {len(self.observed) - 8} more" if len(self.observed) > 8 else "")
-
-    def __str__(self) -> str:
-        if not self.identifiable:
-            return f"{self.query} is not identifiable from {self._logged()}: {self.hedge}"
-        checked = f"verified on {self.models} models" if self.verified else self.reason
-        return f"{self.formula}  by {self.route} ({checked})"
-
-    def __repr__(self) -> str:
-        return f"Identification({self})"
-
-    def _repr_html_(self) -> str:
-        body = f"$${self.latex}$$" if self.latex else escape(str(self.hedge))
-        return f"<p>{escape(self.query)}: {escape(self.route or 'not identifiable')}</p>{body}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data that ``json`` can write."""
-        return {
-            "query": self.query,
-            "observed": list(self.observed),
-            "identifiable": self.identifiable,
-            "formula": self.formula,
-            "latex": self.latex,
-            "route": self.route,
-            "through": list(self.through),
-            "hedge": None if self.hedge is None else str(self.hedge),
-            "verified": self.verified,
-            "models": self.models,
-            "provenance": self.provenance.to_dict(),
-        }
 
 
 def identify(
@@ -162,7 +33,9 @@ def identify(
     query: str | Query,
     observed: Iterable[str] | None = None,
     *,
+    route: str = "auto",
     level: str = "auto",
+    seconds: float | None = 60.0,
     seed: int = 0,
 ) -> Identification:
     """Tell whether a query can be answered from logged activations alone, and by which formula.
@@ -178,21 +51,26 @@ def identify(
         model: a compiled model; or a networkx graph, or a diagram, for questions about a graph.
             In a networkx graph, nodes with ``exogenous=True`` are latent by default, and latent
             variables have noise of their own.
-        query: ``P(y | do(x), z)``, ``E[...]``, total and controlled direct effects, averaged
-            information ``I(x ; y | do(x))``; as text or object.
+        query: ``P(y | do(x), z)``, ``E[...]``, total and controlled direct effects, information
+            in all its forms; as text or object. In ``I(x ; y | do(x), U)``, logged variables take
+            the place of the row ``U`` where they know of it all that ``y`` does.
         observed: what was logged, as selectors; everything else is latent. By default everything
             but ``U``.
+        route: ``"adjustment"``, ``"front-door"`` or ``"ID"`` (IDC where something is known): that
+            one, or an error that says why it does not apply; ``"auto"``: the first that does.
         level: what a variable of the diagram is. ``"unit"``: each variable of the model;
             ``"group"``: whatever the query and ``observed`` name, and the rest of each site;
             ``"site"``; ``"module"``: the modules of
             :meth:`~causalmod.StructuralCausalModel.with_partition`; ``"site and module"``: the part
             of each site in each module. ``"auto"``: units where there are at most 30, unless only
-            groups give a formula that can be verified; else groups.
+            groups give a formula that is short enough to be verified in full; else groups.
+        seconds: gives up the search for a formula after this time; None for never.
         seed: of the random models.
 
     Raises:
         QueryError: the query is malformed, asks for a counterfactual, or about something that was
-            not logged; or a variable has two roles.
+            not logged; a variable has two roles; the route does not apply (adjustment, say, where
+            what is known follows the treatment); or the search took too long.
         SelectorError: an unknown name.
         PartitionError: the module graph has a cycle.
 
@@ -209,32 +87,66 @@ def identify(
         P(y | do(x)) is not identifiable from x, y: hedge: {x, y} is tied together by hidden causes,
         and so is {y} in it, without the treatment {x}
     """
-    watch = Stopwatch()
+    if route not in ROUTES:
+        raise InputError(f"route is one of {', '.join(map(repr, ROUTES))}; given {route!r}")
+    search = _Search(route, Deadline(seconds), seed, Stopwatch())
     asked = as_query(query)
-    tried = _identify(model, asked, observed, level, seed, watch)
-    if not tried.verified and level == "auto" and isinstance(model, StructuralCausalModel):
-        coarse = _identify(model, asked, observed, "group", seed, watch)
-        return coarse if coarse.verified else tried
+    tried = _identify(model, asked, observed, level, search)
+    if tried.reason and level == "auto" and isinstance(model, StructuralCausalModel):
+        coarse = _identify(model, asked, observed, "group", search)
+        return coarse if coarse.verified and not coarse.reason else tried
     return tried
 
 
+@dataclass(frozen=True)
+class _Search:
+    """How to look for a formula."""
+
+    route: str
+    deadline: Deadline
+    seed: int
+    watch: Stopwatch
+
+    def find(self, diagram: CausalDiagram, *goal: tuple[str, ...]) -> Found:
+        """Return a formula for ``P(outcomes | do, given)``."""
+        return find(diagram, *goal, route=self.route, deadline=self.deadline)
+
+    def joint(
+        self,
+        diagram: CausalDiagram,
+        wanted: tuple[str, ...],
+        do: tuple[str, ...],
+        known: tuple[str, ...],
+    ) -> Found:
+        """Return ``P(wanted, known | do)``, in two factors where that is possible.
+
+        What is known is adjusted for then, and needs no other adjustment.
+        """
+        try:
+            first = self.find(diagram, wanted, do, known)
+            second = self.find(diagram, known, do, ())
+        except NotIdentifiable:
+            return self.find(diagram, (*wanted, *known), do, ())
+        return Found(first.route, times([first.estimand, second.estimand]), first.through)
+
+
 def _identify(
-    model: Model,
-    query: Query,
-    observed: Iterable[str] | None,
-    level: str,
-    seed: int,
-    watch: Stopwatch,
+    model: Model, query: Query, observed: Iterable[str] | None, level: str, search: _Search
 ) -> Identification:
     question = read_question(query)
     asked = read(model, question.roles, observed, level)
     wanted, do, known = (asked.roles[r] for r in ("asked about", "set", "conditioned on"))
+    screen: list[str] | None = []
+    if question.kind == "conditional information":
+        screen = _screen(model, query, asked)
+        question = replace(question, given=tuple((node, None) for node in screen or ()))
+        known = tuple(screen or ())
     joint = bool(known) and not question.is_point
     goal = ((*wanted, *known), do, ()) if joint else (wanted, do, known)
     if isinstance(model, StructuralCausalModel):
-        origin = model.provenance(seed, watch.seconds)
+        origin = model.provenance(search.seed, search.watch.seconds)
     else:
-        origin = Provenance(seed, "", "", watch.seconds, versions())
+        origin = Provenance(search.seed, "", "", search.watch.seconds, versions())
     common = {
         "query": str(query),
         "observed": asked.diagram.order,
@@ -243,30 +155,44 @@ def _identify(
         "provenance": origin,
         "_left": goal,
     }
+    if screen is None:
+        why = (
+            f"no logged variables stand for the row of the data: to know all of it that decides on "
+            f"{', '.join(wanted)}, log what {', '.join(wanted)} reads besides {', '.join(do)}"
+        )
+        return Identification(
+            identifiable=False, estimand=None, route=None, through=(), hedge=None,
+            verified=False, models=0, reason=why, _asker=None, **common,
+        )  # fmt: skip
     try:
-        found = _joint(asked.diagram, wanted, do, known) if joint else find(asked.diagram, *goal)
+        if joint:
+            found = search.joint(asked.diagram, wanted, do, known)
+        else:
+            found = search.find(asked.diagram, *goal)
     except NotIdentifiable as failed:
         return Identification(
             identifiable=False, estimand=None, route=None, through=(), hedge=failed.hedge,
             verified=False, models=0, reason="", _asker=None, **common,
         )  # fmt: skip
-    models, reason = enumeration.check(asked.diagram, found.estimand, *goal, seed=seed)
-    asker = Asker(str(query), question, found.estimand, asked.terms, asked.members, joint)
+    models, reason = enumeration.check(asked.diagram, found.estimand, *goal, seed=search.seed)
+    terms = {**asked.terms, **{node: (node,) for node in screen}}
+    asker = Asker(str(query), question, found.estimand, terms, asked.members, joint)
     return Identification(
         identifiable=True, estimand=found.estimand, route=found.route, through=found.through,
         hedge=None, verified=models > 0, models=models, reason=reason, _asker=asker, **common,
     )  # fmt: skip
 
 
-def _joint(
-    diagram: CausalDiagram, wanted: tuple[str, ...], do: tuple[str, ...], known: tuple[str, ...]
-) -> Found:
-    """Return ``P(wanted, known | do)``, in two factors where that is possible.
+def _screen(model: Model, query: Query, asked: Asked) -> list[str] | None:
+    """Return logged variables that stand for the row in ``I(b ; c | do(b), U)``, or None.
 
-    What is known is adjusted for then, and needs no other adjustment.
+    Raises:
+        QueryError: what is conditioned on is neither ``U`` nor all inputs.
     """
-    try:
-        first, second = find(diagram, wanted, do, known), find(diagram, known, do, ())
-    except NotIdentifiable:
-        return find(diagram, (*wanted, *known), do, ())
-    return Found(first.route, times([first.estimand, second.estimand]), first.through)
+    if not isinstance(model, StructuralCausalModel) or not isinstance(query, Information):
+        raise QueryError(
+            f"{query}: U is the row of the data of a compiled model; a graph alone has none"
+        )
+    information_kind(model, query)
+    roles = asked.roles
+    return row_screen(asked.whole, asked.diagram.nodes, roles["set"], roles["asked about"])

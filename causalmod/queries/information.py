@@ -21,13 +21,19 @@ def information_of(scm: StructuralCausalModel, asked: Information, **settings: A
         QueryError: what is conditioned on makes none of the forms that are defined.
         SelectorError: an unknown name.
     """
-    kind = _kind(scm, asked)
+    kind = information_kind(scm, asked)
     if asked.reference != "do":
         settings["reference"] = asked.reference
     return information(scm, asked.source, asked.target, kind, **settings)
 
 
-def _kind(scm: StructuralCausalModel, asked: Information) -> str:
+def information_kind(scm: StructuralCausalModel, asked: Information) -> str:
+    """Return the kind of :func:`causalmod.information` that a query asks for.
+
+    Raises:
+        QueryError: what is conditioned on makes none of the forms that are defined.
+        SelectorError: an unknown name.
+    """
     if not asked.given:
         return "interventional" if asked.do else "observational"
     known = [name for name in asked.given if name != EXOGENOUS]

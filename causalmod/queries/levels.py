@@ -75,8 +75,6 @@ def grouped(
     Source: Anand, Ribeiro, Tian and Bareinboim, *Causal effect identification in cluster DAGs*,
     AAAI (2023): what is identifiable among groups is identifiable in every graph with these groups.
     """
-    if level not in LEVELS:
-        raise InputError(f"level is one of {', '.join(map(repr, LEVELS))}; given {level!r}")
     split = list(named)
     level = resolved_level(scm, level)
     if level == "unit":
@@ -95,8 +93,19 @@ def grouped(
     return Grouped(graph, members)
 
 
+def check_level(level: str) -> None:
+    """Check the name of a level.
+
+    Raises:
+        InputError: it is none.
+    """
+    if level not in LEVELS:
+        raise InputError(f"level is one of {', '.join(map(repr, LEVELS))}; given {level!r}")
+
+
 def resolved_level(scm: StructuralCausalModel, level: str) -> str:
     """Return the level that ``"auto"`` stands for on a model."""
+    check_level(level)
     if level != "auto":
         return level
     return "unit" if len(scm.variables) <= MOST_UNITS else "group"
@@ -121,12 +130,14 @@ class Asked:
         roles: role → variables of the diagram, in the order in which they were named.
         members: variable of the diagram → columns of logged data.
         terms: selector, as it was named → its variables in the diagram.
+        whole: the graph with all latent variables.
     """
 
     diagram: CausalDiagram
     roles: Mapping[str, tuple[str, ...]]
     members: Mapping[str, tuple[str, ...]]
     terms: Mapping[str, tuple[str, ...]]
+    whole: nx.DiGraph
 
 
 def read(
@@ -148,12 +159,13 @@ def read(
         QueryError: something named is not logged, or has two roles.
         InputError: the graph has a cycle.
     """
+    check_level(level)
     named = {role: _names(role, selectors) for role, selectors in roles.items()}
     seen = None if observed is None else _names("observed", observed)
     if isinstance(model, StructuralCausalModel):
-        diagram, terms, members = _of_model(model, named, seen, level)
+        diagram, terms, members, whole = _of_model(model, named, seen, level)
     else:
-        diagram, terms, members = _of_graph(model, named, seen)
+        diagram, terms, members, whole = _of_graph(model, named, seen)
     found: dict[str, tuple[str, ...]] = {}
     owner: dict[str, str] = {}
     for role, selectors in named.items():
@@ -169,10 +181,12 @@ def read(
                     f"{node!r} is {owner[node]} and {role}; each variable has one role"
                 )
         found[role] = nodes
-    return Asked(diagram, found, members, terms)
+    return Asked(diagram, found, members, terms, whole)
 
 
 def _names(role: str, selectors: Iterable[str] | str) -> list[str]:
+    if not isinstance(selectors, Iterable):
+        raise InputError(f"{role}: expected names such as 'fc1[3]'; given {selectors!r}")
     listed = [selectors] if isinstance(selectors, str) else list(selectors)
     for each in listed:
         if not isinstance(each, str):
@@ -180,7 +194,8 @@ def _names(role: str, selectors: Iterable[str] | str) -> list[str]:
     return list(dict.fromkeys(each.strip() for each in listed))
 
 
-_Read = tuple[CausalDiagram, dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]
+_Named = dict[str, tuple[str, ...]]
+_Read = tuple[CausalDiagram, _Named, _Named, "nx.DiGraph"]
 
 
 def _of_model(
@@ -196,18 +211,24 @@ def _of_model(
     )
     terms = {each: tuple(groups.groups_of(resolved[each])) for each in selectors}
     members = {name: tuple(map(str, found)) for name, found in groups.members.items()}
-    return diagram_of(groups, logged), terms, members
+    return diagram_of(groups, logged), terms, members, groups.graph
 
 
 def _of_graph(
     graph: nx.DiGraph | CausalDiagram, named: Mapping[str, list[str]], seen: list[str] | None
 ) -> _Read:
     whole = graph.with_hidden() if isinstance(graph, CausalDiagram) else graph
-    if not hasattr(whole, "edges"):
+    if not hasattr(whole, "edges") or not whole.is_directed():
         raise InputError(
             "expected a compiled model, a networkx.DiGraph or a CausalDiagram; given "
             f"{type(graph).__name__}"
         )
+    for node in whole:
+        if not isinstance(node, str):
+            raise InputError(
+                f"the nodes of a graph are named by text, and {node!r} is {type(node).__name__}; "
+                "rename them: networkx.relabel_nodes(graph, str)"
+            )
     known = list(whole)
     for group in named.values():
         for each in group:
@@ -215,7 +236,8 @@ def _of_graph(
                 raise SelectorError(f"unknown variable {each!r}: {nearest(each, known)}")
     diagram = CausalDiagram.from_graph(whole, seen)
     names = dict.fromkeys(each for group in named.values() for each in group)
-    return diagram, {each: (each,) for each in names}, {node: (node,) for node in diagram.nodes}
+    members = {node: (node,) for node in diagram.nodes}
+    return diagram, {each: (each,) for each in names}, members, whole
 
 
 def _leaves(scm: StructuralCausalModel) -> list[tuple[str, tuple[Variable, ...]]]:
@@ -283,6 +305,7 @@ def _quotient(
             inside.setdefault(site, []).append((name, torch.tensor(places)))
     alone = getattr(scm, "independent", frozenset())  # input sites that share nothing with others
     driven = {v for v in scm.graph.successors(EXOGENOUS) if scm.graph.nodes[v]["site"] not in alone}
+    driven |= _set_by_row(scm)
     for name, variables in members.items():
         if any(str(variable) in driven for variable in variables):
             graph.add_edge(EXOGENOUS, name)
@@ -292,6 +315,22 @@ def _quotient(
                 if start != end and bool(matrix[rows][:, columns].any()):
                     graph.add_edge(start, end)
     return graph
+
+
+def _set_by_row(scm: StructuralCausalModel) -> set[str]:
+    """Return the variables to which an intervention gives a value of its own on each row.
+
+    They listen to no other variable, and yet they tell rows apart, as the row's number does.
+    """
+    state = scm.state()
+    made = [(each.value, each.site, each.index) for each in state["assignments"]]
+    made += [(each.sent.value, each.receiver, each.index) for each in state["on_edges"]]
+    return {
+        scm.sites[site].variables[place]
+        for value, site, index in made
+        if isinstance(value, torch.Tensor) and value.shape[0] > 1 and site in scm.sites
+        for place in index.tolist()
+    }
 
 
 def _refuse_circle(

@@ -48,7 +48,8 @@ class LoggedAnswer:
     def describe(self) -> str:
         """Say the answer in a few words."""
         if self.missing > NOTHING:
-            return f"{self.missing:.0%} of the answer rests on {len(self.cells)} empty cells"
+            cells = f"{len(self.cells)} empty cell{'s' if len(self.cells) != 1 else ''}"
+            return f"{self.missing:.0%} of the answer rests on {cells}"
         if self.value is None:
             return f"a table of {len(self.table)}"
         interval = "" if self.low is None else f" [{self.low:.4g}, {self.high:.4g}]"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from causalmod.errors import InputError, nearest
-from causalmod.queries.events import Bin, Equal, Event, Interval, NotEqual, OneOf
+from causalmod.queries.events import MOST_BINS, Bin, Equal, Event, Interval, NotEqual, OneOf
 from causalmod.queries.tables import CELLS, Counts
 from causalmod.variables import parse
 
@@ -34,12 +34,25 @@ class Coded:
         values: variable → ``[level, column]``: what each level stands for (of a bin, its mean).
         columns: variable → its columns.
         edges: column → edges of its bins; absent where values are taken as they are.
+        rows: variable → ``[row, column]``: the values that were logged.
     """
 
     counts: Counts
     values: dict[str, Array]
     columns: dict[str, tuple[str, ...]]
     edges: dict[str, Array] = field(default_factory=dict)
+    rows: dict[str, Array] = field(default_factory=dict)
+
+    def drawn(self, rows: Array) -> Coded:
+        """Return some of the rows, in the same levels; what a bin stands for is their mean."""
+        codes = self.counts.codes[rows]
+        counts = Counts(self.counts.names, codes, self.counts.sizes, self.counts.cells)
+        values = dict(self.values)
+        for place, name in enumerate(self.counts.names):
+            binned = [column in self.edges for column in self.columns[name]]
+            if any(binned):
+                values[name] = _means(codes[:, place], self.rows[name][rows], values[name], binned)
+        return Coded(counts, values, self.columns, self.edges)
 
     def labels(self, name: str) -> list[Any]:
         """Return what each level of a variable is called: a number, or a tuple of numbers."""
@@ -126,8 +139,14 @@ def read_logs(
     """
     import numpy as np
 
-    frame = _frame(logs, [column for columns in members.values() for column in columns])
-    codes, values, edges = [], {}, {}
+    frame = read_frame(logs, [column for columns in members.values() for column in columns])
+    if isinstance(bins, Mapping):
+        known = {name for column in logs for name in (str(column), parse(str(column))[0])}
+        known |= {name for column in frame for name in (column, parse(column)[0])}
+        for name in bins:
+            if name not in known:
+                raise InputError(f"bins for an unknown column {name!r}: {nearest(name, known)}")
+    codes, values, edges, rows = [], {}, {}, {}
     for name, columns in members.items():
         parts = []
         for column in columns:
@@ -142,19 +161,33 @@ def read_logs(
         _, first, level = np.unique(stacked, axis=0, return_index=True, return_inverse=True)
         level = level.reshape(-1)
         codes.append(level)
-        held = frame[list(columns)].to_numpy(dtype=float)
-        size = np.bincount(level)[:, None]
-        means = np.stack(
-            [np.bincount(level, weights=held[:, place]) for place in range(len(columns))], axis=1
-        )
-        exact = np.array([column not in edges for column in columns])
-        values[name] = np.where(exact, held[first], means / size)
+        rows[name] = frame[list(columns)].to_numpy(dtype=float)
+        binned = [column in edges for column in columns]
+        values[name] = _means(level, rows[name], rows[name][first], binned)
     sizes = [len(values[name]) for name in members]
     counts = Counts(tuple(members), np.stack(codes, axis=1), sizes, cells)
-    return Coded(counts, values, dict(members), edges)
+    return Coded(counts, values, dict(members), edges, rows)
 
 
-def _frame(logs: Logs, columns: list[str]) -> pd.DataFrame:
+def _means(level: Array, rows: Array, values: Array, binned: list[bool]) -> Array:
+    """Return values ``[level, column]`` with the means of the rows where a column is binned."""
+    import numpy as np
+
+    size = np.bincount(level, minlength=len(values))
+    found = values.copy()
+    for place in np.flatnonzero(binned):
+        total = np.bincount(level, weights=rows[:, place], minlength=len(values))
+        found[:, place] = np.where(size > 0, total / np.maximum(size, 1), found[:, place])
+    return found
+
+
+def read_frame(logs: Logs, columns: list[str]) -> pd.DataFrame:
+    """Return the named columns of logged activations as numbers.
+
+    Raises:
+        InputError: no logs, a missing column (the nearest is suggested), NaN, or no numbers.
+    """
+    import numpy as np
     import pandas as pd
 
     if not isinstance(logs, Mapping | pd.DataFrame):
@@ -169,6 +202,8 @@ def _frame(logs: Logs, columns: list[str]) -> pd.DataFrame:
             f"logged columns need the same number of rows, at least 1; given {lengths}"
         )
     try:
+        if any(values.dtype.kind in "cmM" for values in found.values()):  # not silently made real
+            raise TypeError
         frame = pd.DataFrame({name: values.astype(float) for name, values in found.items()})
     except (TypeError, ValueError):
         kinds = ", ".join(sorted({str(values.dtype) for values in found.values()}))
@@ -176,33 +211,41 @@ def _frame(logs: Logs, columns: list[str]) -> pd.DataFrame:
             f"logged activations are numbers; given columns of {kinds}; encode or drop text"
         ) from None
     for column in columns:
-        bad = int(frame[column].isna().to_numpy().sum())
-        if bad:
-            raise InputError(
-                f"column {column!r} is NaN in {bad} of {len(frame)} rows; drop those rows, or log "
-                "the variable whole"
-            )
+        values = frame[column].to_numpy()
+        for what, bad in (("NaN", np.isnan(values).sum()), ("infinite", np.isinf(values).sum())):
+            if bad:
+                raise InputError(
+                    f"column {column!r} is {what} in {bad} of {len(frame)} rows; drop those rows, "
+                    "or log the variable whole"
+                )
     return frame
 
 
 def _column(logs: Logs, name: str) -> Any:
+    """Return a variable: logged under its own name, or as a column of its site."""
     if name in logs:
-        found = logs[name]
-        if not isinstance(found, torch.Tensor) or found.ndim == 1:
-            return found.cpu().numpy() if isinstance(found, torch.Tensor) else found.to_numpy()
+        found = _array(logs[name])
+        if found.ndim == 1:
+            return found
     site, places = parse(name)
     if site in logs:
-        found = logs[site]
+        found = _array(logs[site])
         place = places[0] if places else 0
-        if isinstance(found, torch.Tensor) and found.ndim == 2 and isinstance(place, int):
-            return found[:, place].cpu().numpy()
-        if not isinstance(found, torch.Tensor) and name == f"{site}[0]":
-            return found.to_numpy()
+        if found.ndim == 1 and place == 0:
+            return found
+        if found.ndim == 2 and isinstance(place, int) and place < found.shape[1]:
+            return found[:, place]
         raise InputError(
-            f"site {site!r} is logged with shape {list(getattr(found, 'shape', ()))}; expected "
-            "[rows, variable], with one number for each variable"
+            f"site {site!r} is logged with shape {list(found.shape)}, where {name!r} is asked for; "
+            "expected [rows, variable], with one number for each variable"
         )
     raise InputError(f"the logs have no column {name!r}: {nearest(name, map(str, logs))}")
+
+
+def _array(values: Any) -> Array:
+    import numpy as np
+
+    return values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
 
 
 def _cut(
@@ -221,8 +264,8 @@ def _cut(
                 "columns into bins with equally many rows"
             )
         return level, None
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 2:
-        raise InputError(f"bins is a whole number from 2 on; given {bins!r}")
+    if isinstance(bins, bool) or not isinstance(bins, int) or not 2 <= bins <= MOST_BINS:
+        raise InputError(f"bins is a whole number from 2 to {MOST_BINS}; given {bins!r}")
     if len(distinct) <= bins:
         return level, None
     inner = np.quantile(values, np.arange(1, bins) / bins)

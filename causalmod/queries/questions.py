@@ -25,17 +25,21 @@ class Question:
     """An interventional question.
 
     Attributes:
-        kind: ``"probability"``, ``"expectation"``, ``"effect"``, ``"interventional information"``
-            or ``"observational information"``.
+        kind: ``"probability"``, ``"expectation"``, ``"effect"``, or ``"observational"``,
+            ``"interventional"``, ``"literal"`` or ``"conditional information"``, the last of which
+            is given the row of the data, for which logged variables have to be found.
         outcomes: selectors of what is asked about, with events or None.
         given: selectors of what is known, with events or None.
         arms: for each intervention that is compared its weight, and the values set (None: open).
+        targets: observational information: how many of the outcomes are its target; the others are
+            its source.
     """
 
     kind: str
     outcomes: tuple[tuple[str, Event | None], ...]
     given: tuple[tuple[str, Event | None], ...] = ()
     arms: tuple[tuple[float, Mapping[str, Value]], ...] = field(default=((1.0, {}),))
+    targets: int = 0
 
     @property
     def do(self) -> tuple[str, ...]:
@@ -69,20 +73,15 @@ def read_question(query: Query) -> Question:
         case Expectation(outcomes, do, given):
             return _conditional("expectation", outcomes, do, given)
         case Information(source, target, do, given, reference):
-            if given:
-                raise QueryError(
-                    "information given U needs to know the row of each observation twice, with "
-                    "and without the intervention: it cannot be had from logs. Ask for "
-                    f"{Information(source, target, do=True)}, or measure it with cm.query"
-                )
-            if reference != "do":
-                raise QueryError("identify takes the averaged form with reference='do'")
             if not do:
+                if given:
+                    raise QueryError(f"{query}: once the row is known, nothing is left to share")
                 names = tuple((name, None) for name in (*target, *source))
-                return Question("observational information", names, (), ((1.0, {}),))
+                return Question("observational information", names, targets=len(target))
+            form = "conditional" if given else "literal" if reference != "do" else "interventional"
             arms = ((1.0, dict.fromkeys(source)),)
             outcomes_ = tuple((name, None) for name in target)
-            return Question("interventional information", outcomes_, (), arms)
+            return Question(f"{form} information", outcomes_, (), arms)
         case Effect():
             return _effect(query)
         case ExchangedInformation():

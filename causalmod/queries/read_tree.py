@@ -123,19 +123,30 @@ class _Reader:
         given: list[Term] = []
         for node in nodes:
             if node.data == "do":
-                do += self.read(node)
+                do += self._set_once(node.children[1].children, do)
             else:
                 given.append(self.read(node))
         return tuple(do), tuple(given)
-
-    def _do(self, _: Token, assignments: Any) -> list[Treatment]:
-        return self.read(assignments)
 
     def _do_groups(self, _: Token, group: Any) -> tuple[str, ...]:
         return self.read(group)
 
     def _assignments(self, *nodes: Any) -> list[Treatment]:
-        return self._all(nodes)
+        return self._set_once(nodes, [])
+
+    def _set_once(self, nodes: Any, before: list[Treatment]) -> list[Treatment]:
+        found: list[Treatment] = []
+        seen = {(each.variable, each.receiver) for each in before}
+        for node in nodes:
+            each = self.read(node)
+            if (each.variable, each.receiver) in seen:
+                raise self._complain(
+                    node.meta.start_pos,
+                    f"{each.variable!r} is set twice in one intervention",
+                )
+            seen.add((each.variable, each.receiver))
+            found.append(each)
+        return found
 
     def _assignment(self, path: Any, value: Any) -> Treatment:
         steps, held = self._path_and_value(path, value)

@@ -120,7 +120,9 @@ def insert_or_delete_observation(
 
     Raises:
         SelectorError: an unknown name; the nearest is suggested.
-        QueryError: a variable has two roles.
+        QueryError: a variable has two roles, or was not logged.
+
+    Source: Pearl, *Causality* (2009), theorem 3.4.1, rule 1.
 
     Example:
         >>> import networkx as nx
@@ -157,7 +159,9 @@ def exchange_action_and_observation(
 
     Raises:
         SelectorError: an unknown name.
-        QueryError: a variable has two roles.
+        QueryError: a variable has two roles, or was not logged.
+
+    Source: Pearl, *Causality* (2009), theorem 3.4.1, rule 2.
 
     Example:
         >>> import networkx as nx
@@ -197,7 +201,9 @@ def insert_or_delete_action(
 
     Raises:
         SelectorError: an unknown name.
-        QueryError: a variable has two roles.
+        QueryError: a variable has two roles, or was not logged.
+
+    Source: Pearl, *Causality* (2009), theorem 3.4.1, rule 3.
 
     Example:
         >>> import networkx as nx

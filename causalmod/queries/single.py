@@ -14,7 +14,8 @@ from causalmod.queries.conditions import holds, meeting
 from causalmod.queries.distribution import Distribution
 from causalmod.queries.kinds import Expectation, Probability
 from causalmod.queries.terms import quoted
-from causalmod.queries.worlds import Columns, Worlds, joined, observed
+from causalmod.queries.worlds import Columns, Worlds, is_discrete_on_data, joined, observed
+from causalmod.scm import StructuralCausalModel
 
 
 def answer_one(worlds: Worlds, asked: Probability | Expectation, bins: int | None) -> Distribution:
@@ -33,7 +34,6 @@ def answer_one(worlds: Worlds, asked: Probability | Expectation, bins: int | Non
     met = torch.ones(len(after.rows), dtype=torch.bool)
     values: list[Tensor] = []
     names: list[str] = []
-    seen: list[Tensor] = []
     for term, (world, name) in zip(asked.outcomes, wanted, strict=True):
         if world in first:
             found = worlds.read(name, world)
@@ -47,15 +47,14 @@ def answer_one(worlds: Worlds, asked: Probability | Expectation, bins: int | Non
         several = [f"{each}{subscript}" for each in found.names]
         names += several if len(several) > 1 else [term.name]
         values.append(found.values.double().cpu())
-        if not isinstance(asked, Expectation):
-            seen.append(observed(worlds.scm, name).cpu())
     held = _Held(asked, met, len(kept), exact=worlds.everything)
     if not values:
         return held.probability()
     joint = values[0] if len(values) == 1 else torch.cat(values, dim=1)
     if isinstance(asked, Expectation):
         return held.means(joint, tuple(names))
-    return held.distribution(joint, tuple(names), torch.cat(seen, dim=1), bins)
+    selectors = [term.variable for term in asked.outcomes if term.event is None]
+    return held.distribution(joint, tuple(names), worlds.scm, selectors, bins)
 
 
 @dataclass(frozen=True)
@@ -107,14 +106,21 @@ class _Held:
         )  # fmt: skip
 
     def distribution(
-        self, values: Tensor, names: tuple[str, ...], seen: Tensor, bins: int | None
+        self,
+        values: Tensor,
+        names: tuple[str, ...],
+        scm: StructuralCausalModel,
+        selectors: list[str],
+        bins: int | None,
     ) -> Distribution:
         """Return a table, or samples of what is continuous."""
         fields = self._fields()
-        if summaries.are_discrete(values, seen):
+        discrete = all(is_discrete_on_data(scm, name) for name in selectors)
+        if discrete and summaries.has_few_levels(values):
             table = summaries.counted(values, names, self.met, self.exact)
             return Distribution(kind="discrete", names=names, samples=values, table=table, **fields)
         if bins is not None:
+            seen = torch.cat([observed(scm, name).cpu() for name in selectors], dim=1)
             table = summaries.binned(values, names, self.met, seen, bins, self.exact)
             return Distribution(kind="binned", names=names, samples=values, table=table, **fields)
         if not bool(self.met.all()):
@@ -131,11 +137,10 @@ def summarised(
     values: Tensor, names: tuple[str, ...], kind: str, table: Any, fields: dict[str, Any]
 ) -> Distribution:
     """Return a distribution whose figure is a mean, with its interval."""
-    low, high = (None, None) if fields["exact"] else summaries.student(values)
-    mean = values.mean(0)
-    ends = [summaries.per_column(each.tolist(), names) for each in (
-        mean if low is None else low, mean if high is None else high
-    )]  # fmt: skip
+    mean = summaries.per_column(values.mean(0).tolist(), names)
+    low, high = mean, mean
+    if not fields["exact"]:
+        low, high = (summaries.per_column(end.tolist(), names) for end in summaries.student(values))
     return Distribution(
-        kind=kind, names=names, samples=values, table=table, low=ends[0], high=ends[1], **fields
+        kind=kind, names=names, samples=values, table=table, low=low, high=high, **fields
     )

@@ -12,7 +12,6 @@ from causalmod.errors import QueryError
 from causalmod.information.estimators.binned import bin_edges
 from causalmod.information.estimators.exact import (
     MAX_LEVELS,
-    is_discrete,
     levels,
     value_codes,
     value_size,
@@ -53,9 +52,9 @@ def student(values: Tensor) -> tuple[Tensor, Tensor]:
     return mean - half, mean + half
 
 
-def are_discrete(values: Tensor, observed: Tensor) -> bool:
-    """Do all columns take few values, on the data (as the exact estimator has it) and here?"""
-    return bool(is_discrete(observed).all()) and int(levels(values).max()) <= MAX_LEVELS
+def has_few_levels(values: Tensor) -> bool:
+    """Do all columns of ``[row, column]`` take few values?"""
+    return int(levels(values).max()) <= MAX_LEVELS
 
 
 def levels_of(values: Tensor) -> list[float]:
@@ -132,26 +131,51 @@ def shares(count: Tensor, total: int, exact: bool) -> dict[str, list[float]]:
     return found
 
 
-def averaged(values: Tensor, names: tuple[str, ...], exact: bool) -> pd.DataFrame:
-    """Return the table of means of ``[row, column]``: a row for each column."""
+def averaged(
+    values: Tensor, names: tuple[str, ...], exact: bool, **further: list[float]
+) -> pd.DataFrame:
+    """Return the table of means of ``[row, column]``: a row for each column.
+
+    Args:
+        values: ``[row, column]``.
+        names: of the columns.
+        exact: without intervals.
+        further: columns of the table that stand after the mean.
+    """
     import pandas as pd
 
-    found: dict[str, Any] = {"of": list(names), "mean": values.mean(0).tolist()}
-    if not exact:
-        low, high = student(values)
-        found |= {"low": low.tolist(), "high": high.tolist()}
-    return pd.DataFrame(found)
+    return pd.DataFrame(_means(values, names, exact, further))
 
 
 def described(values: Tensor, names: tuple[str, ...], exact: bool) -> pd.DataFrame:
     """Return means, standard deviations and quantiles of each column of ``[row, column]``."""
-    table = averaged(values, names, exact)
-    table["sd"] = values.std(0, unbiased=False).tolist()
-    ordered = values.sort(0).values
-    for share in (0.05, 0.5, 0.95):
-        place = max(0, math.ceil(share * len(values) - 1e-9) - 1)
-        table[f"{share:.0%}"] = ordered[place].tolist()
-    return table
+    import numpy as np
+    import pandas as pd
+
+    found = _means(values, names, exact, {})
+    found["sd"] = values.std(0, unbiased=False).tolist()
+    places = {share: rank(share, len(values)) for share in (0.05, 0.5, 0.95)}
+    ordered = np.partition(values.numpy(), sorted(set(places.values())), axis=0)
+    found |= {f"{share:.0%}": ordered[place].tolist() for share, place in places.items()}
+    return pd.DataFrame(found)
+
+
+def _means(
+    values: Tensor, names: tuple[str, ...], exact: bool, further: dict[str, list[float]]
+) -> dict[str, Any]:
+    found: dict[str, Any] = {"of": list(names), "mean": values.mean(0).tolist(), **further}
+    if not exact:
+        low, high = student(values)
+        found |= {"low": low.tolist(), "high": high.tolist()}
+    return found
+
+
+def rank(share: float, count: int) -> int:
+    """Return the place, in order, of the smallest value that a share of them does not pass.
+
+    With a little slack: a share of the rows may be a hair more in floating point.
+    """
+    return max(0, math.ceil(share * count - 1e-9) - 1)
 
 
 def per_column(figures: list[float], names: tuple[str, ...]) -> Any:

@@ -100,16 +100,34 @@ def check_size(names: Sequence[str], sizes: Sequence[int], cells: int) -> None:
         )
 
 
-def evaluate(estimand: Estimand, source: Source) -> tuple[Array, Array]:
+def evaluate(
+    estimand: Estimand, source: Source, held: dict[int, tuple[Array, Array]] | None = None
+) -> tuple[Array, Array]:
     """Return the value of an estimand, with empty cells as nothing and as anything.
 
     Where ``P(a | b)`` has no ``b`` in the data it is undefined. In the first array it counts as 0,
     in the second as uniform; so the first, summed over the outcomes, is the share of the answer
     that the data support, and the two agree where nothing is missing.
 
+    Args:
+        estimand: the estimand.
+        source: what gives marginal tables.
+        held: keeps the values of parts, so that one that stands in several places is found once;
+            for small tables.
+
     Raises:
         QueryError: a table would be too large.
     """
+    if held is None:
+        return _evaluate(estimand, source, None)
+    if id(estimand) not in held:
+        held[id(estimand)] = _evaluate(estimand, source, held)
+    return held[id(estimand)]
+
+
+def _evaluate(
+    estimand: Estimand, source: Source, held: dict[int, tuple[Array, Array]] | None
+) -> tuple[Array, Array]:
     import numpy as np
 
     match estimand:
@@ -118,17 +136,17 @@ def evaluate(estimand: Estimand, source: Source) -> tuple[Array, Array]:
         case Product(factors):
             low = full = np.ones((1,) * len(source.names))
             for factor in factors:
-                found = evaluate(factor, source)
+                found = evaluate(factor, source, held)
                 _check_broadcast(source, low, found[0])
                 low, full = low * found[0], full * found[1]
             return low, full
         case Sum(over, body):
             axes = tuple(source.names.index(name) for name in over)
-            low, full = evaluate(body, source)
+            low, full = evaluate(body, source, held)
             return low.sum(axes, keepdims=True), full.sum(axes, keepdims=True)
         case Ratio(above, below):
-            low, full = evaluate(above, source)
-            _, divisor = evaluate(below, source)
+            low, full = evaluate(above, source, held)
+            _, divisor = evaluate(below, source, held)
             _check_broadcast(source, low, divisor)
             return _over(low, divisor), _over(full, divisor)
 

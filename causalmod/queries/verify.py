@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from causalmod._display import html_table
 from causalmod.errors import QueryError
 from causalmod.provenance import Provenance, Stopwatch
-from causalmod.queries.asker import Asker, mutual_information
+from causalmod.queries.asker import ROLES, Asker
 from causalmod.queries.check import check_model
 from causalmod.queries.evaluate import query as ask
 from causalmod.queries.grammar import as_query
@@ -19,7 +19,7 @@ from causalmod.queries.identify import Identification, identify
 from causalmod.queries.kinds import Effect, Expectation, Information, Probability, Query
 from causalmod.queries.logged import NOTHING, LoggedAnswer
 from causalmod.queries.logs import Bins, Coded, Logs
-from causalmod.queries.tables import CELLS
+from causalmod.queries.tables import CELLS, Counts
 from causalmod.scm import StructuralCausalModel
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class Verification:
         return (
             f"from logs {self.logged.describe()}, by intervention {_written(self.intervened)}: "
             f"{'they agree' if self.agree else 'they differ'}"
+            f"{', in bins' if self.logged.binned and not self.agree else ''}"
         )
 
     def _repr_html_(self) -> str:
@@ -157,6 +158,8 @@ def verify(
         QueryError, SelectorError, InputError: as :func:`causalmod.identify` and
             :func:`causalmod.query`; or a table of more than 1,024 interventions.
 
+    Source: Pearl, *Causality* (2009), sections 3.2 and 3.3, for the two sides that have to agree.
+
     Example:
         >>> import causalmod as cm
         >>> case = cm.zoo.xor()
@@ -178,8 +181,9 @@ def verify(
     if logged is None or _has_value(found):
         value, low, high = _by_query(scm, asked, samples, seed)
     elif coded is not None and found.asker is not None:
-        bits, table = _by_tables(scm, found.asker, coded, logged)
-        value = low = high = bits
+        table = _by_tables(scm, found.asker, coded, logged)
+        if found.question.kind.endswith("information"):
+            value = low = high = _bits(scm, found.asker, coded, table, asked, seed)
     difference = _difference(logged, value, table)
     return Verification(
         str(asked), found, logged, value, low, high, table, difference,
@@ -216,7 +220,7 @@ def _by_query(
 
 def _by_tables(
     scm: StructuralCausalModel, asker: Asker, coded: Coded, logged: LoggedAnswer
-) -> tuple[float | None, pd.DataFrame]:
+) -> pd.DataFrame:
     """Intervene at every level, and count outcomes in the levels of the logs."""
     import numpy as np
 
@@ -251,13 +255,29 @@ def _by_tables(
             found[key] = float(met.sum() / rows) if rows else nan
     table = logged.table.copy()
     table["intervened"] = [found[tuple(row)] for row in table[names].itertuples(index=False)]
-    if not question.kind.endswith("information"):
-        return None, table
-    if question.kind.startswith("observational"):
-        return logged.value, table
-    weight = coded.counts.marginal(do).reshape(-1)
-    rows = table["intervened"].to_numpy().reshape(len(weight), -1)
-    return mutual_information(weight[:, None] * rows), table
+    return table
+
+
+def _bits(
+    scm: StructuralCausalModel,
+    asker: Asker,
+    coded: Coded,
+    table: pd.DataFrame,
+    asked: Query,
+    seed: int,
+) -> float:
+    """Return information by real interventions: by the function of that name, or in bins."""
+    import numpy as np
+
+    if not coded.edges and isinstance(asked, Information):
+        return ask(scm, asked, seed=seed, estimator="exact").bits
+    nodes = [node for role in ROLES for node in asker.nodes(role)]
+    codes = np.stack(
+        [coded.encode(node, _columns(scm, asker.members[node])) for node in nodes], axis=1
+    )
+    sizes = [len(coded.labels(node)) for node in nodes]
+    own = Counts(nodes, codes[(codes >= 0).all(1)], sizes, coded.counts.cells)
+    return asker.bits(own, np.nan_to_num(table["intervened"].to_numpy()).reshape(sizes))
 
 
 def _columns(scm: StructuralCausalModel, names: Iterable[str]) -> Array:

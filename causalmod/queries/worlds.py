@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import groupby
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
 from causalmod.compiler import Patch
 from causalmod.errors import InputError
+from causalmod.information.estimators.exact import is_discrete
 from causalmod.interventions import Assignment, Resample, read_value
 from causalmod.queries.terms import Term, Treatment
 from causalmod.scm import StructuralCausalModel
@@ -271,13 +273,33 @@ def columns(
         width = scm.sites[variable.site].width
         names += [variable.name] if width == 1 else [f"{variable.name}.{i}" for i in range(width)]
     values = [
-        blocks[site][:, [variable.index for variable in several]].flatten(1)
+        blocks[site][:, places([variable.index for variable in several])].flatten(1)
         for site, several in groupby(variables, lambda variable: variable.site)
     ]
     return Columns(values[0] if len(values) == 1 else torch.cat(values, dim=1), tuple(names))
+
+
+def places(index: list[int]) -> list[int] | slice:
+    """Return positions as a slice where they are in a row: then nothing is copied."""
+    first, last = index[0], index[-1]
+    return slice(first, last + 1) if index == list(range(first, last + 1)) else index
 
 
 def observed(scm: StructuralCausalModel, selector: str) -> Tensor:
     """Return what a selector names, on all rows of the data: ``[row, coordinate]``."""
     variables = scm.resolve(selector)
     return columns(scm, variables, {v.site: scm.blocks(v.site) for v in variables}).values
+
+
+_DISCRETE: WeakKeyDictionary[StructuralCausalModel, dict[str, bool]] = WeakKeyDictionary()
+
+
+def is_discrete_on_data(scm: StructuralCausalModel, selector: str) -> bool:
+    """Does all that a selector names take few values on the data, as the exact estimator has it?
+
+    Found once for each model.
+    """
+    held = _DISCRETE.setdefault(scm, {})
+    if selector not in held:
+        held[selector] = bool(is_discrete(observed(scm, selector)).all())
+    return held[selector]

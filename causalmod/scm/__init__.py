@@ -1,5 +1,6 @@
 """The structural causal model: compiled from a network, observed, intervened on."""
 
+from causalmod.scm.activity import Activity
 from causalmod.scm.compile import compile
 from causalmod.scm.model import StructuralCausalModel
 from causalmod.scm.observations import Observations
@@ -9,6 +10,7 @@ from causalmod.scm.sweep import Chunk, Sweep
 from causalmod.scm.units import Units
 
 __all__ = [
+    "Activity",
     "Chunk",
     "Observations",
     "Sites",

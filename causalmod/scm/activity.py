@@ -31,6 +31,12 @@ class Activity:
             everything else held, in standard deviations of the target. 0 where nothing moves.
         rows: number of data rows that were tried.
         provenance: seed, digests, versions and duration.
+
+    Example:
+        >>> import torch, causalmod as cm
+        >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.tensor([[-1.0, 2.0], [-3.0, 4.0]]))
+        >>> scm.activity()
+        Activity(1 active edges among 4 pairs, tried on 2 rows)
     """
 
     strength: dict[tuple[str, str], Tensor]
@@ -39,7 +45,15 @@ class Activity:
     provenance: Provenance
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per active edge: source, target and strength, strongest first."""
+        """Return one row per active edge: source, target and strength, strongest first.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.tensor([[-1.0, 2.0], [-3.0, 4.0]]))
+            >>> scm.activity().to_frame()
+                 source     target  strength
+            0  input[1]  output[1]       2.0
+        """
         import pandas as pd
 
         rows: list[tuple[str, str, float]] = []
@@ -50,7 +64,14 @@ class Activity:
         return frame.sort_values("strength", ascending=False, ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data."""
+        """Return everything as plain data.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.tensor([[-1.0, 2.0], [-3.0, 4.0]]))
+            >>> scm.activity().to_dict()["edges"]
+            [{'source': 'input[1]', 'target': 'output[1]', 'strength': 2.0}]
+        """
         return {
             "edges": self.to_frame().to_dict("records"),
             "rows": self.rows,

@@ -122,8 +122,21 @@ def _on_edges(
             given = _assignment(scm, sender, senders, held, rows)
             made.append(EdgeAssignment(given, site, index))
     if not made:
-        raise scm.edge_routes.refusal(pairs[0][0][0][0].site, sender, receiver)
+        senders = pairs[0][0][0]
+        raise scm.edge_routes.refusal(senders[0].site, sender, receiver, _reached(scm, senders))
     return made
+
+
+def _reached(scm: StructuralCausalModel, senders: Sequence[Variable]) -> list[str]:
+    """Name what some variables of one site reach: whole sites, or the variables of a site."""
+    found = arrives(scm, senders, scm.edge_routes.receivers(senders[0].site))
+    names: list[str] = []
+    for name, at in found.items():
+        if bool(at.all()):
+            names.append(name)
+        else:
+            names += [scm.site(name).variables[index] for index in at.nonzero().flatten().tolist()]
+    return names
 
 
 def _parts(scm: StructuralCausalModel, receiver: str) -> list[tuple[str, list[int]]]:

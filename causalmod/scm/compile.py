@@ -39,8 +39,9 @@ def compile(
             the network's outputs.
         variables: what one variable is. ``"unit"``: a coordinate of a vector, a channel of an
             image, a feature of a sequence, a head of an attention. ``"channel"``, ``"head"``,
-            ``"position"`` or ``"element"`` (a single number) cut the sites so that have such
-            parts. A dict from names or globs to these says it site by site.
+            ``"position"`` or ``"element"`` (a single number) cut those sites so that have such
+            parts; the others keep their units. A dict from names or globs to these says it site by
+            site, and a site without such parts is then an error.
 
     Raises:
         InputError: a site does not have the parts that ``variables`` asks for; the model is in

@@ -10,6 +10,7 @@ import torch
 
 from causalmod import compiler
 from causalmod.errors import InputError
+from causalmod.interventions import read_seed
 from causalmod.scm.activity import Activity, measure
 from causalmod.scm.facts import EXOGENOUS, causal_graph
 from causalmod.scm.names import NamedMechanisms
@@ -36,6 +37,12 @@ class GraphedMechanisms(NamedMechanisms):
 
         Raises:
             InputError: the model is too large; see :attr:`site_graph` and :meth:`variable_graph`.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(1, 2).eval(), torch.ones(4, 1))
+            >>> sorted(scm.graph.edges)
+            [('U', 'input[0]'), ('input[0]', 'output[0]'), ('input[0]', 'output[1]')]
         """
         self._check_size(self.site_pairs)
         return self._draw(self.sites, self.edges)
@@ -51,10 +58,18 @@ class GraphedMechanisms(NamedMechanisms):
 
         Raises:
             SelectorError: an unknown site.
-            InputError: the sites have too many variables.
+            InputError: there are no sites, or they have too many variables.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> parts = torch.nn.Linear(1, 9), torch.nn.Tanh(), torch.nn.Linear(9, 1)
+            >>> scm = cm.compile(torch.nn.Sequential(*parts).eval(), torch.ones(4, 1))
+            >>> sorted(scm.variable_graph(["input", "output"]).edges)
+            [('U', 'input[0]'), ('input[0]', 'output[0]')]
         """
-        asked = [sites] if isinstance(sites, str) else list(sites)
-        chosen = {self.resolve(name)[0].site for name in asked}
+        chosen = set(self._asked(sites))
+        if not chosen:
+            raise InputError("variable_graph() needs at least one site")
         names = [name for name in self.sites if name in chosen]
         held = {name: self.sites[name] for name in names}
         nodes = {name: self.node_of(name) for name in names}
@@ -73,6 +88,13 @@ class GraphedMechanisms(NamedMechanisms):
         Nodes are the sites, the outputs that are none, and ``U``; they carry ``shape``,
         ``variables``, ``grain`` and ``op``. An edge says that a change may pass through no other
         site. Sites of which all variables are set by :meth:`do` have no arrows into them.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> net = torch.nn.Sequential(torch.nn.Linear(1, 9), torch.nn.Tanh())
+            >>> scm = cm.compile(net.eval(), torch.ones(4, 1))
+            >>> list(scm.site_graph.edges)
+            [('U', 'input'), ('input', '0'), ('0', 'output')]
         """
         import networkx as nx
 
@@ -91,7 +113,14 @@ class GraphedMechanisms(NamedMechanisms):
 
     @cached_property
     def site_pairs(self) -> frozenset[tuple[str, str]]:
-        """Pairs of sites (or outputs) that a way through no other site joins."""
+        """Pairs of sites (or outputs) that a way through no other site joins.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(1, 9).eval(), torch.ones(4, 1))
+            >>> scm.site_pairs
+            frozenset({('input', 'output')})
+        """
         return frozenset(compiler.site_edges(self._program, self._nodes))
 
     def activity(
@@ -111,7 +140,7 @@ class GraphedMechanisms(NamedMechanisms):
 
         Raises:
             SelectorError: an unknown site.
-            InputError: ``rows`` is no positive number.
+            InputError: ``rows`` is no positive number, or ``seed`` no whole number.
 
         Example:
             >>> import torch, causalmod as cm
@@ -126,15 +155,22 @@ class GraphedMechanisms(NamedMechanisms):
         """
         if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
             raise InputError(f"rows is a positive whole number; given {rows!r}")
-        asked = list(self.sites) if sites is None else [sites] if isinstance(sites, str) else sites
-        names = list(dict.fromkeys(self.resolve(name)[0].site for name in asked))
-        generator = torch.Generator().manual_seed(seed)
+        names = self._asked(list(self.sites) if sites is None else sites)
+        generator = torch.Generator().manual_seed(read_seed(seed))
         picked = torch.randperm(self.rows, generator=generator)[:rows].sort().values
         found = measure(self, names, picked, seed)
         strength = {**(self._activity.strength if self._activity else {}), **found.strength}
         self._activity = Activity(strength, found.variables, found.rows, found.provenance)
         self.__dict__.pop("graph", None)  # it is drawn again, with what is known now
         return found
+
+    def _asked(self, sites: str | Iterable[str]) -> list[str]:
+        """Names of the sites that a user asks for, each once."""
+        one = isinstance(sites, str) or not isinstance(sites, Iterable)
+        names = [
+            variable.site for each in ([sites] if one else sites) for variable in self.resolve(each)
+        ]
+        return list(dict.fromkeys(names))
 
     def _draw(self, sites: dict, edges: dict) -> nx.DiGraph:
         hard = [made for made in self._assignments if not made.is_soft]

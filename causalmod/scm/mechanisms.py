@@ -94,7 +94,14 @@ class Mechanisms:
         return self._recorded[node]
 
     def blocks(self, name: str) -> Tensor:
-        """Return a site's recorded activations as ``[rows, variable, coordinate]``."""
+        """Return a site's recorded activations as ``[rows, variable, coordinate]``.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> net = torch.nn.Conv2d(1, 3, 1).eval()  # three channels of 5 × 5 pixels
+            >>> cm.compile(net, torch.ones(4, 1, 5, 5)).blocks("output").shape
+            torch.Size([4, 3, 25])
+        """
         return self.site(name).split(self.recorded(self._nodes[name]))
 
     def taken(self, node: str, rows: Tensor) -> Tensor:
@@ -289,6 +296,12 @@ class Mechanisms:
         """(source site, target site) → bool ``[source variable, target variable]``, structural.
 
         A variable that an intervention has set listens to none.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(2, 3).eval(), torch.eye(2))
+            >>> scm.do({"output[1]": 0.0}).edges["input", "output"].int().tolist()
+            [[1, 0, 1], [1, 0, 1]]
         """
         return self._influence[0]
 

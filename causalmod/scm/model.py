@@ -30,6 +30,8 @@ from causalmod.scm.sweep.asked import Asked
 from causalmod.scm.units import Units, find_units
 from causalmod.variables import Variable
 
+_SITES_SHOWN = 12  # with more, the text of a model counts them
+
 
 class StructuralCausalModel(GraphedMechanisms):
     """A network, its data, and the interventions made so far. Made by :func:`compile`.
@@ -71,6 +73,13 @@ class StructuralCausalModel(GraphedMechanisms):
             dict: site name → tensor ``[rows, *site]`` in the network's dtype, yours to change; the
             outputs are always among them. With nothing intervened, outputs are bit-identical to
             the network's own.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> net = torch.nn.Linear(2, 3).eval()
+            >>> found = cm.compile(net, torch.eye(2)).observe()
+            >>> torch.equal(found["output"], net(torch.eye(2)))
+            True
         """
         self.record(self._nodes.values())
         values = {
@@ -130,6 +139,12 @@ class StructuralCausalModel(GraphedMechanisms):
         Raises:
             SelectorError: an unknown name.
             InputError: ``rows`` is empty, or not made of row numbers; or as for :meth:`do`.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.tensor([[-1.0], [2.0], [3.0]]))
+            >>> scm.counterfactual({"input": lambda x: 2 * x}, rows=[0, 2])["output"].tolist()
+            [[0.0], [6.0]]
         """
         index = self._row_numbers(rows)
         changes: dict[str, list[Assignment]] = {}
@@ -212,12 +227,15 @@ class StructuralCausalModel(GraphedMechanisms):
         return Observations(values, {**self._aliases, **further})
 
     def _row_numbers(self, rows: int | Sequence[int] | Tensor) -> Tensor:
-        index = torch.as_tensor([rows] if isinstance(rows, int) else rows)
-        kinds = (torch.bool, torch.float32, torch.float64)
+        try:
+            index = torch.as_tensor([rows] if isinstance(rows, int) else rows)
+        except (TypeError, ValueError, RuntimeError):
+            index = torch.empty(0)
         if (
             index.ndim != 1
             or index.numel() == 0
-            or index.dtype in kinds
+            or index.dtype == torch.bool
+            or index.is_floating_point()
             or int(index.min()) < 0
             or int(index.max()) >= self.rows
         ):
@@ -231,18 +249,39 @@ class StructuralCausalModel(GraphedMechanisms):
 
     @cached_property
     def units(self) -> Units:
-        """The live units that a partition splits, and the inert ones with the reason."""
+        """The live units that a partition splits, and the inert ones with the reason.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.tensor([[-1.0, 2.0], [-3.0, 4.0]]))
+            >>> scm.units.names, scm.units.inert
+            (('output[1]',), {'output[0]': 'constant on the data'})
+        """
         return find_units(self)
 
     # --- other models of the same shape ---------------------------------------------------------
 
     @property
     def parameters(self) -> dict[str, Tensor]:
-        """Graph node → parameter or buffer, as the model uses them."""
+        """Graph node → parameter or buffer, as the model uses them.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(2, 3).eval(), torch.eye(2))
+            >>> {name: list(value.shape) for name, value in scm.parameters.items()}
+            {'p_weight': [3, 2], 'p_bias': [3]}
+        """
         return {name: self._program.constants[name] for name in self._program.trace.parameters}
 
     def with_parameters(self, changed: Mapping[str, Tensor]) -> StructuralCausalModel:
-        """Return the same network with some parameters replaced (by graph node)."""
+        """Return the same network with some parameters replaced (by graph node).
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(2, 1, bias=False).eval(), torch.eye(2))
+            >>> scm.with_parameters({"p_weight": torch.ones(1, 2)}).observe()["output"].tolist()
+            [[1.0], [1.0]]
+        """
         return self._with(program=self._program.with_constants(changed))
 
     def with_rows(self, rows: Tensor) -> StructuralCausalModel:
@@ -250,6 +289,12 @@ class StructuralCausalModel(GraphedMechanisms):
 
         Raises:
             InputError: an intervention has been made.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(5, 1).eval(), torch.eye(5))
+            >>> scm.with_rows(torch.tensor([0, 3, 4])).rows
+            3
         """
         if self._assignments or self._on_edges:
             raise InputError("with_rows() works on the unmutilated model: call it before do()")
@@ -317,12 +362,21 @@ class StructuralCausalModel(GraphedMechanisms):
             InputError: an intervention is a function, which no file can hold.
             CompileError: the network calls an operator that a file may not call.
             OutputError: the file cannot be written there.
+
+        Example:
+            >>> import tempfile, torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(2, 1).eval(), torch.eye(2))
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     cm.load(scm.do({"output": 1.0}).save(f"{folder}/model.scm"))
+            StructuralCausalModel(2 rows; input: 2, output: 1, 1 intervention)
         """
         return save_model(self, path)
 
     def __repr__(self) -> str:
         count = len(self._assignments) + len(self._on_edges)
-        made = f", {count} interventions" if count else ""
+        made = f", {count} intervention{'s' * (count > 1)}" if count else ""
         sizes = ", ".join(f"{name}: {site.count}" for name, site in self.sites.items())
+        if len(self.sites) > _SITES_SHOWN:
+            sizes = f"{len(self.sites)} sites, {len(self.variables)} variables"
         note = f"; {self.note}" if self.note else ""
         return f"StructuralCausalModel({self.rows} rows; {sizes}{made}{note})"

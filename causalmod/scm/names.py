@@ -24,17 +24,40 @@ class NamedMechanisms(Mechanisms):
 
     @cached_property
     def available(self) -> Sites:
-        """Every tensor of the network that ``compile(..., sites=...)`` can make a site of."""
+        """Every tensor of the network that ``compile(..., sites=...)`` can make a site of.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
+            >>> cm.compile(net.eval(), torch.eye(2), sites=[]).available
+            site    shape  variables  grain  op      further names
+            input   [2]            2  unit   input
+            0       [3]            3  unit   linear
+            output  [3]            3  unit   relu    1
+        """
         found = compiler.Catalogue(self._program).available
         return Sites({site.name: site for site in found.values()})
 
     @cached_property
     def variables(self) -> tuple[str, ...]:
-        """Names of all variables, site by site."""
+        """Names of all variables, site by site.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> cm.compile(torch.nn.Linear(2, 1).eval(), torch.eye(2)).variables
+            ('input[0]', 'input[1]', 'output[0]')
+        """
         return tuple(name for site in self.sites.values() for name in site.variables)
 
     def __getitem__(self, selector: str) -> Site | Variable | tuple[Variable, ...]:
-        """Return the site or variables that a selector names."""
+        """Return the site or variables that a selector names.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(2, 1).eval(), torch.eye(2))
+            >>> scm["input"].count, scm["input[1]"]
+            (2, Variable(site='input', index=1))
+        """
         site, indices = self._parse(selector)
         if indices is None:
             return self.sites[self._site_name(site, selector)]
@@ -46,15 +69,27 @@ class NamedMechanisms(Mechanisms):
 
         Raises:
             SelectorError: an unknown site or variable; the nearest name is suggested.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(3, 1).eval(), torch.eye(3))
+            >>> [str(variable) for variable in scm.resolve(["input[0:2]", "output"])]
+            ['input[0]', 'input[1]', 'output[0]']
         """
         found: dict[Variable, None] = {}
-        one = isinstance(selectors, (str, Variable))
-        for each in [selectors] if one else selectors:
+        if isinstance(selectors, (str, Variable)) or not isinstance(selectors, Iterable):
+            selectors = [selectors]
+        for each in selectors:
             selector = each.name if isinstance(each, Variable) else each
             if isinstance(selector, str) and selector.strip() in self._modules:
                 found.update(dict.fromkeys(self._modules[selector.strip()]))
                 continue
-            site, _ = self._parse(selector)
+            site, places = self._parse(selector)
+            if places is not None and site in self._modules:
+                raise SelectorError(
+                    f"{selector!r}: {site!r} is a module, and its variables have no numbers of "
+                    f"their own; name them, as in {self._modules[site][0].name!r}"
+                )
             name = self._site_name(site, selector)
             counts = {name: self.sites[name].count}
             found.update(dict.fromkeys(expand(name + selector.strip()[len(site) :], counts)))
@@ -84,11 +119,21 @@ class NamedMechanisms(Mechanisms):
                 f"sites; compile with sites=[..., {name!r}]"
             )
         known = [*self.sites, *self._aliases, *self._modules]
-        raise SelectorError(f"unknown site {name!r} in {selector!r}: {nearest(name, known)}")
+        where = "" if selector.strip() == name else f" in {selector!r}"
+        if "[" in name and not name.endswith("]"):
+            raise SelectorError(f"unknown site {name!r}{where}: the bracket is not closed")
+        raise SelectorError(f"unknown site {name!r}{where}: {nearest(name, known)}")
 
     @property
     def modules(self) -> Modules:
-        """Module name → its variables; what :meth:`with_partition` made resolvable."""
+        """Module name → its variables; what :meth:`with_partition` made resolvable.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(2, 1).eval(), torch.eye(2))
+            >>> list(scm.modules), list(scm.with_partition({"left": "output"}).modules)
+            ([], ['left'])
+        """
         return self._modules
 
     def with_partition(self, partition: Partition | Mapping[str, Any]) -> Self:
@@ -121,6 +166,12 @@ class NamedMechanisms(Mechanisms):
 
         Raises:
             SelectorError: an unknown name.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.Linear(2, 4).eval(), torch.eye(2))
+            >>> scm.receiver("output[1:3]")
+            ('output', [1, 2])
         """
         names = {alias: s.name for s in self._readouts.values() for alias in (s.name, *s.aliases)}
         name, indices = (selector, None) if selector in names else parse(selector)
@@ -131,7 +182,7 @@ class NamedMechanisms(Mechanisms):
         whole = site.name if indices is None else site.name + selector.strip()[len(name) :]
         return site.name, [v.index for v in expand(whole, {site.name: site.count})]
 
-    def receivers(self, selector: str) -> list[str]:
+    def receivers(self, selectors: str | Variable | Iterable[str | Variable]) -> list[str]:
         """Names of the sites and outputs that some variables reach along an edge.
 
         An edge leads through tensors that are no sites, and along the residual stream, but through
@@ -143,7 +194,11 @@ class NamedMechanisms(Mechanisms):
             >>> cm.compile(net.eval(), torch.eye(2)).receivers("0[1]")
             ['output']
         """
-        senders = self.resolve(selector)
-        found = self.edge_routes.receivers(senders[0].site)
-        reached = arrives(self, senders, found)
-        return [name for name in found if bool(reached[name].any())]
+        by_site: dict[str, list[Variable]] = {}
+        for variable in self.resolve(selectors):
+            by_site.setdefault(variable.site, []).append(variable)
+        found: set[str] = set()
+        for site, senders in by_site.items():
+            reached = arrives(self, senders, self.edge_routes.receivers(site))
+            found |= {name for name, at in reached.items() if bool(at.any())}
+        return [name for name in self._nodes if name in found]

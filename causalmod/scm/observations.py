@@ -33,7 +33,12 @@ class Observations(dict[str, Tensor]):
         return super().__contains__(name) or name in self._aliases
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return the activations of a site, under any of its names, or ``default``."""
+        """Return the activations of a site, under any of its names, or ``default``.
+
+        Example:
+            >>> Observations({}, {}).get("fc2") is None
+            True
+        """
         try:
             return self[name]
         except SelectorError:

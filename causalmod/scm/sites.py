@@ -20,7 +20,13 @@ class Sites(dict[str, Site]):
     """
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per site: shape, number and grain of variables, operation, names."""
+        """Return one row per site: shape, number and grain of variables, operation, names.
+
+        Example:
+            >>> sites = Sites({"fc1": Site("fc1", (), (16,), (0,), "linear", "fc1")})
+            >>> sites.to_frame().loc["fc1", "variables"].item()
+            16
+        """
         import pandas as pd
 
         rows = [

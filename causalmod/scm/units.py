@@ -27,6 +27,13 @@ class Units:
         layer: ``[unit]`` depth of its site: most steps from an input. Sites side by side (the
             tracks of a branched network) share a layer.
         inert: name of each inert unit → why it takes part in nothing.
+
+    Example:
+        >>> import torch, causalmod as cm
+        >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Tanh(), torch.nn.Linear(3, 1))
+        >>> units = cm.compile(net.eval(), torch.eye(2)).units  # a unit and its tanh are one
+        >>> units.sites, units.layer.tolist()
+        (('1', 'output'), [1, 1, 1, 2])
     """
 
     names: tuple[str, ...]
@@ -42,7 +49,13 @@ class Units:
         return {name: place for place, name in enumerate(self.names)}
 
     def at(self, site: int) -> Tensor:
-        """Positions of the units of ``sites[site]``."""
+        """Positions of the units of ``sites[site]``.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> cm.compile(torch.nn.Linear(2, 3).eval(), torch.eye(2)).units.at(0).tolist()
+            [0, 1, 2]
+        """
         return (self.site == site).nonzero().flatten()
 
     def __len__(self) -> int:

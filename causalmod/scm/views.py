@@ -68,15 +68,25 @@ class Edges:
             return
         raise self.refusal(sender, sender, receiver)
 
-    def refusal(self, site: str, sender: str, receiver: str) -> SelectorError:
-        """Return the error for an edge that there is not: it lists those that there are."""
-        found = self.receivers(site)
+    def refusal(
+        self, site: str, sender: str, receiver: str, found: Sequence[str] | None = None
+    ) -> SelectorError:
+        """Return the error for an edge that there is not: it lists those that there are.
+
+        Args:
+            site: the site of the sender.
+            sender: what the user wrote.
+            receiver: what the user wrote.
+            found: what the sender does reach; by default, whatever its site reaches.
+        """
+        source = site if found is None else sender
+        found = self.receivers(site) if found is None else found
         there = f"do(): there is no edge from {sender!r} to {receiver!r}"
         if not found:
-            return SelectorError(f"{there}: nothing reads {site!r}")
+            return SelectorError(f"{there}: nothing reads {source!r}")
         shown = ", ".join(map(repr, found[:12]))
         more = f" and {len(found) - 12} more" if len(found) > 12 else ""
-        return SelectorError(f"{there}; edges from {site!r} lead to {shown}{more}")
+        return SelectorError(f"{there}; edges from {source!r} lead to {shown}{more}")
 
 
 def views(

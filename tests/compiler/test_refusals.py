@@ -50,7 +50,7 @@ def test_training_mode() -> None:
 def test_no_module(model: Any) -> None:
     with pytest.raises(InputError) as error:
         cm.compile(model, X)
-    says(error, "model must be a torch.nn.Module; given")
+    says(error, "model must be a torch.nn.Module, or the path of a .pt2 file; given")
     if model is nn.Linear:
         says(error, "Linear", "make an instance")
 

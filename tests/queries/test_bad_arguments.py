@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 
 import causalmod as cm
 
@@ -73,3 +76,51 @@ def test_values_of_text() -> None:
 def test_dot_and_gml_take_the_model_or_its_graph(xor: cm.StructuralCausalModel) -> None:
     assert cm.to_dot(xor) == cm.to_dot(xor.graph)
     assert cm.to_gml(xor) == cm.to_gml(xor.graph)
+
+
+class LookUp(torch.nn.Module):
+    """A table of five rows, looked up by the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = torch.nn.Parameter(torch.arange(5.0))
+
+    def forward(self, places: torch.Tensor) -> torch.Tensor:
+        return self.table.expand(places.shape[0], 5).gather(1, places) * 2
+
+
+def test_values_that_the_network_cannot_take_are_refused() -> None:
+    """Row 7 of five: the error is ours, not one from inside torch."""
+    scm = cm.compile(LookUp().eval(), torch.tensor([[0, 1], [2, 3], [4, 0]]))
+    for call in (
+        lambda: cm.query(scm, "E[output | do(input[0] = 7)]"),
+        lambda: scm.do({"input[0]": 7}).observe(),
+    ):
+        with pytest.raises(cm.InputError, match="intervention"):
+            call()
+
+
+def test_modules_have_no_numbers(xor: cm.StructuralCausalModel) -> None:
+    scm = xor.with_partition({"left": "a", "right": ["b", "output"]})
+    with pytest.raises(cm.SelectorError, match=r"'left' is a module.*name them, as in 'a\[0\]'"):
+        cm.query(scm, "P(left[0] = 1)")
+
+
+def test_more_bins_than_make_sense_are_refused(xor: cm.StructuralCausalModel) -> None:
+    with pytest.raises(cm.QueryError, match="2 to 10000"):
+        cm.query(xor, "P(a[0] in bin(1, 1e9))")
+    with pytest.raises(cm.InputError, match="from 2 to 10000; given 1000000000"):
+        cm.query(xor, "P(a[0])", bins=10**9)
+    with pytest.raises(cm.InputError, match="from 2 to 10000"):
+        cm.to_pgmpy(xor, bins=10**9)
+
+
+def test_a_query_loads_no_library_that_it_does_not_need() -> None:
+    code = (
+        "import sys, causalmod as cm\n"
+        "scm = cm.zoo.xor().compile()\n"
+        "cm.query(scm, 'P(output[0] | do(a[0]))')\n"
+        "cm.identify(scm, 'P(output[0] | do(a[0]))')\n"
+        "assert not {'pgmpy', 'dowhy', 'pyagrum', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -137,7 +137,7 @@ def test_what_is_written_is_what_is_meant(text: str, query: Query | None) -> Non
         ("P(y | do(x = y))", 13, "in its own world"),
         ("P(y | do(x = inf))", 9, "finite"),
         ("P(y | do(a -> b -> c = 1))", 9, "two ends"),
-        ("P(y | do(x = 1, x = 2))", 0, "set twice"),
+        ("P(y | do(x = 1, x = 2))", 16, "set twice"),
         ("P(y | x = z)", 10, "expected a number"),
         ("P(y | x in 3)", 11, "expected"),
         ("P(y | x in [1, 0])", 8, "empty"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import networkx as nx
@@ -14,8 +15,6 @@ from torch import Tensor, nn
 import causalmod as cm
 from causalmod.errors import InputError, PartitionError, QueryError, SelectorError
 from causalmod.queries import CausalDiagram
-from causalmod.queries.enumeration import VARIABLES, check
-from causalmod.queries.estimand import Conditional
 from causalmod.queries.levels import diagram_of, grouped
 
 
@@ -170,17 +169,34 @@ def test_events_values_and_effects(bottleneck: cm.StructuralCausalModel) -> None
         )
 
 
-def test_information_from_logs() -> None:
-    case = cm.zoo.xor()
-    scm = case.compile()
-    found = cm.identify(scm, "I(a[0] ; output[0] | do(a[0]))")
-    assert found(scm.observe()).value == pytest.approx(0, abs=1e-12)
-    seen = cm.identify(scm, "I(a[0], b[0] ; output[0])")
-    assert seen(scm.observe()).value == pytest.approx(1, abs=1e-12)  # two bits decide one
-    with pytest.raises(QueryError, match="cannot be had from logs"):
-        cm.identify(scm, "I(a[0] ; output[0] | do(a[0]), U)")
-    with pytest.raises(QueryError, match="exchange"):
-        cm.identify(scm, "Exchange(a[0], output[0] ; b[0])")
+def test_a_route_can_be_asked_for() -> None:
+    graph = nx.DiGraph([("z", "x"), ("z", "y"), ("x", "m"), ("m", "y")])
+    asked = "P(y | do(x))"
+    assert cm.identify(graph, asked, route="adjustment").through == ("z",)
+    assert cm.identify(graph, asked, route="front-door").through == ("m",)
+    assert cm.identify(graph, asked, route="ID").route == "ID"
+    with pytest.raises(QueryError, match="conditioning on 'm', which the treatment 'x' influences"):
+        cm.identify(graph, "P(y | do(x), m)", route="adjustment")
+    assert cm.identify(graph, "P(y | do(x), m)").route == "IDC"
+    with pytest.raises(QueryError, match=r"the path y <- z -> x is open.*route='auto'"):
+        cm.identify(graph, asked, ["x", "m", "y"], route="adjustment")
+    with pytest.raises(QueryError, match="no place for what is known"):
+        cm.identify(graph, "P(y | do(x), z)", route="front-door")
+    with pytest.raises(QueryError, match="front-door criterion"):
+        cm.identify(graph, asked, ["x", "y"], route="front-door")
+    with pytest.raises(InputError, match="route is one of 'auto'"):
+        cm.identify(graph, asked, route="backdoor")
+
+
+def test_the_search_gives_up_at_the_limit() -> None:
+    names = [f"v{place}" for place in range(300)]
+    zigzag = CausalDiagram.build(
+        list(itertools.pairwise(names)), list(zip(names, names[2:], strict=False))
+    )
+    with pytest.raises(QueryError, match=r"gave up after 0\.01 s.*300 variables.*seconds="):
+        cm.identify(zigzag, "P(v299 | do(v0))", seconds=0.01)
+    with pytest.raises(InputError, match="seconds is a number above 0"):
+        cm.identify(zigzag, "P(v299 | do(v0))", seconds=0)
 
 
 def test_logs_in_other_shapes(bottleneck: cm.StructuralCausalModel) -> None:
@@ -220,6 +236,58 @@ def test_bad_logs_are_named(bottleneck: cm.StructuralCausalModel) -> None:
         cm.identify(bottleneck, "P(y | do(m), input[1])")(frame, cells=4)
 
 
+@pytest.mark.parametrize(
+    ("column", "says"),
+    [
+        ([float("inf")] + [1.0] * 7, r"'m\[0\]' is infinite in 1 of 8 rows"),
+        ([1j] * 8, "given columns of complex128"),
+        (["low"] * 8, "encode or drop text"),
+        (pd.date_range("2020", periods=8), "given columns of datetime64"),
+    ],
+)
+def test_logs_that_are_no_numbers_are_named(
+    bottleneck: cm.StructuralCausalModel, column: object, says: str
+) -> None:
+    found = cm.identify(bottleneck, "P(y = 1 | do(m = 1))")
+    with pytest.raises(InputError, match=says):
+        found(cm.to_frame(bottleneck).assign(**{"m[0]": column}))
+
+
+def test_logs_of_a_scalar_site_and_lists(bottleneck: cm.StructuralCausalModel) -> None:
+    """scm.observe() gives scalar sites of textbook models as [rows]."""
+    found = cm.identify(bottleneck, "P(y = 1 | do(m = 1))")
+    frame = cm.to_frame(bottleneck)
+    flat = {name: torch.tensor(frame[f"{name}[0]"].tolist()) for name in ("m", "output")}
+    lists = {name: values.tolist() for name, values in flat.items()}
+    rest = {"input": bottleneck.observe()["input"]}
+    assert found(flat | rest).value == found(lists | rest).value == found(frame).value
+    with pytest.raises(InputError, match="bins for an unknown column 'mm': did you mean 'm'"):
+        found(frame, bins={"mm": 3})
+    with pytest.raises(InputError, match=r"logged with shape \[8, 1\], where 'input\[1\]'"):
+        found({**flat, "input": rest["input"][:, :1]})
+
+
+@pytest.mark.parametrize(
+    ("graph", "observed", "level", "says"),
+    [
+        (
+            nx.Graph([("x", "y")]),
+            None,
+            "auto",
+            "a networkx.DiGraph or a CausalDiagram; given Graph",
+        ),
+        (nx.DiGraph([(1, 2)]), None, "auto", "named by text, and 1 is int"),
+        (nx.DiGraph([("x", "y")]), 5, "auto", "expected names such as"),
+        (nx.DiGraph([("x", "y")]), None, "layer", "level is one of"),
+    ],
+)
+def test_graphs_that_are_none_are_named(
+    graph: object, observed: object, level: str, says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        cm.identify(graph, "P(y | do(x))", observed, level=level)  # type: ignore[arg-type]
+
+
 def test_bad_questions_are_named(bottleneck: cm.StructuralCausalModel) -> None:
     with pytest.raises(SelectorError, match="unknown site 'mm'"):
         cm.identify(bottleneck, "P(y | do(mm))")
@@ -241,17 +309,6 @@ def test_a_value_that_was_never_logged_has_no_answer(bottleneck: cm.StructuralCa
     answer = cm.identify(bottleneck, "P(y = 1 | do(m = 7))")(bottleneck.observe())
     assert answer.missing == 1
     assert np.isnan(answer.value or 0)
-
-
-def test_verification_rejects_a_wrong_formula() -> None:
-    fork = CausalDiagram.build([("z", "x"), ("z", "y"), ("x", "y")])
-    with pytest.raises(AssertionError, match="is off by"):
-        check(fork, Conditional(("y",), ("x",)), ["y"], ["x"], [])
-    names = [f"z{place}" for place in range(VARIABLES)]
-    wide = CausalDiagram.build([(name, "y") for name in names] + [("x", "y")])
-    models, why = check(wide, Conditional(("y",), ("x", *names)), ["y"], ["x"], names)
-    assert models == 0
-    assert "too many to enumerate" in why
 
 
 @pytest.mark.parametrize(("count", "seconds"), [(30, 0.5), (300, 10.0)])

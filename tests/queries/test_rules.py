@@ -15,6 +15,7 @@ from causalmod.errors import QueryError, SelectorError
 from causalmod.queries import CausalDiagram
 from causalmod.queries.enumeration import RandomModel
 from causalmod.queries.separation import OpenPath, open_path, separated
+from tests.papers.enumeration import Model, truth
 
 NAMES = ("a", "b", "c", "d", "e")
 PAIRS = tuple(itertools.combinations(NAMES, 2))
@@ -43,7 +44,7 @@ def conditional(
     return table / table.sum(model.names.index(outcome), keepdims=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(diagrams(), groups(), st.integers(0, 5))
 def test_licensed_steps_hold_in_random_models(
     diagram: CausalDiagram, asked: tuple[str, str, list[str], list[str]], seed: int
@@ -62,6 +63,32 @@ def test_licensed_steps_hold_in_random_models(
             assert gap < 1e-12, str(step)
         else:
             assert step.open_path is not None
+
+
+@settings(max_examples=60, deadline=None)
+@given(diagrams(), groups(), st.integers(0, 5))
+def test_licensed_steps_hold_by_loops_over_all_assignments(
+    diagram: CausalDiagram, asked: tuple[str, str, list[str], list[str]], seed: int
+) -> None:
+    """The same on models of tests/papers, whose tables and sums share no code with the package."""
+    y, z, x, w = asked
+    arrows = list(diagram.graph.edges)
+    pairs = [(a, b) for a, b in (sorted(driven) for driven in diagram.hidden.values())]
+    model = Model([*arrows, *((name, "end") for name in NAMES)], pairs, seed)  # all nodes are there
+
+    def side(do: list[str], given: list[str], fixed: dict[str, int]) -> float:
+        return truth(model, {name: fixed[name] for name in (y, *do, *given)}, [y], do)
+
+    for fixed in (
+        {y: 1, z: 0} | dict.fromkeys((*x, *w), 1),
+        {y: 1, z: 1} | dict.fromkeys((*x, *w), 0),
+    ):
+        if cm.rules.insert_or_delete_observation(diagram, y, z, do=x, given=w):
+            assert side(x, [z, *w], fixed) == pytest.approx(side(x, w, fixed), abs=1e-12)
+        if cm.rules.exchange_action_and_observation(diagram, y, z, do=x, given=w):
+            assert side([*x, z], w, fixed) == pytest.approx(side(x, [z, *w], fixed), abs=1e-12)
+        if cm.rules.insert_or_delete_action(diagram, y, z, do=x, given=w):
+            assert side([*x, z], w, fixed) == pytest.approx(side(x, w, fixed), abs=1e-12)
 
 
 @settings(max_examples=300, deadline=None)

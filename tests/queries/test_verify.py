@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -137,3 +139,28 @@ def test_falsify_says_what_it_takes() -> None:
     scm = cm.zoo.xor().compile()
     with pytest.raises(InputError, match="triples is a number"):
         cm.falsify(scm, triples=0)
+
+
+def test_intervals_of_means_in_bins_count_the_error_of_the_bins() -> None:
+    """Most of y is 0, which leaves one bin; the interval of its mean is that of any mean."""
+    draw = np.random.default_rng(0)
+    y = np.maximum(draw.normal(size=400) - 0.5, 0)
+    found = cm.identify(nx.DiGraph([("x", "y")]), "E[y | do(x = 1)]")
+    answer = found(pd.DataFrame({"x": draw.integers(2, size=400), "y": y}), bins=2, draws=400)
+    assert answer.value == pytest.approx(y.mean())
+    assert answer.low is not None
+    assert answer.high is not None
+    assert answer.high - answer.low == pytest.approx(2 * 1.96 * y.std() / 20, rel=0.15)
+
+
+def test_values_of_their_own_on_each_row_are_no_violation() -> None:
+    """A resampled unit listens to none, but on these rows it is a function of the row."""
+    scm = cm.compile(*net())
+    for change in ({"act[1]": cm.resample(1)}, {("act[1]", "output[0]"): cm.resample(1)}):
+        made = scm.do(change)
+        assert not cm.falsify(made, triples=60).falsified
+    made = scm.do({"act[1]": cm.resample(1)})
+    assert not cm.rules.insert_or_delete_observation(made, "act[1]", "input[0]")
+    fixed = scm.do({"act[1]": 0.5})
+    assert not cm.falsify(fixed, triples=60).falsified
+    assert cm.rules.insert_or_delete_observation(fixed, "act[1]", "input[0]")

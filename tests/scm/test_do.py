@@ -339,7 +339,7 @@ def test_models_are_not_changed_by_interventions() -> None:
     value.zero_()
     assert torch.equal(changed.observe()["2"], numbers(ROWS, 4)), "values are copied"
     assert all(torch.equal(scm.observe()[site], before[site]) for site in before)
-    assert "1 interventions" in repr(changed)
+    assert "1 intervention)" in repr(changed)
     assert "interventions" not in repr(scm)
 
 

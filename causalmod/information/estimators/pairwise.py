@@ -9,7 +9,7 @@ from torch import Tensor
 
 from causalmod.errors import EstimatorError
 from causalmod.information.bins import BINS, BinsLike
-from causalmod.information.estimators.gaussian import standardise
+from causalmod.information.estimators.gaussian import from_products, standardise
 from causalmod.information.protocol import ESTIMATORS, Bounds, Estimator, Observed
 
 _CHUNK = 2**17  # distances at a time: few enough to stay in the processor's cache
@@ -181,17 +181,22 @@ def _take_in(low: Tensor, high: Tensor, squared: Tensor, parts: _Parts, rows: sl
 
 
 def _squared_distances(some: Tensor, every: Tensor) -> Tensor:
-    """``[..., i, j]`` squared distances, in double precision.
+    """``[..., i, j]`` squared distances, in double precision; ``some`` are all centres or a part.
 
     Centres are measured from one of them, so what does not move is at exactly 0. Products of far
     ones lose digits to cancellation; then every difference is taken by itself.
     """
-    squares = every.square().sum(-1)
-    if float(squares.amax()) > _FAR:
-        exact = "donot_use_mm_for_euclid_dist"
-        return torch.cdist(some, every, compute_mode=exact).square_()
-    found = torch.baddbmm(squares[:, None, :], some, every.mT, alpha=-2)
-    return found.add_(some.square().sum(-1, keepdim=True)).clamp_min_(0)
+    if some.shape == every.shape:
+        products = some @ every.mT
+        if float(products.diagonal(dim1=-2, dim2=-1).amax()) <= _FAR:
+            return from_products(products)
+    else:
+        squares = every.square().sum(-1)
+        if float(squares.amax()) <= _FAR:
+            found = torch.baddbmm(squares[:, None, :], some, every.mT, alpha=-2)
+            return found.add_(some.square().sum(-1, keepdim=True)).clamp_min_(0)
+    exact = "donot_use_mm_for_euclid_dist"
+    return torch.cdist(some, every, compute_mode=exact).square_()
 
 
 def _log_means(kernel: Tensor, parts: _Parts, rows: slice) -> Tensor:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from causalmod._memory import parse_memory, show_memory
+from causalmod._memory import is_out_of_memory, parse_memory, show_memory
 from causalmod.errors import CausalmodWarning, InputError, Interrupted
 from causalmod.interventions import Resample, Value
 from causalmod.provenance import stopwatch
@@ -142,7 +142,7 @@ class _Work:
                     self._engine.run(jobs, out)
                 return
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error) or not self._engine.shrink():
+                if not is_out_of_memory(error) or not self._engine.shrink():
                     raise
             gc.collect()
             if torch.cuda.is_available():
@@ -163,6 +163,8 @@ class _Kept:
         self._reduce = reduce
         self._parts: list[dict[str, Tensor]] = []
         self._whole: dict[str, Tensor] = {}
+        if reduce is not None and not callable(reduce):
+            raise InputError(f"reduce is a function; given {reduce!r}")
         if reduce is not None:
             return
         count = len(work.makes)
@@ -187,7 +189,7 @@ class _Kept:
         if self._reduce is None:
             return
         size = len(chunk.names)
-        given = self._reduce(chunk.values, self._work.natural)
+        given = self._call(chunk)
         found = dict(given) if isinstance(given, Mapping) else {"value": given}
         for name, values in found.items():
             if not isinstance(values, Tensor) or values.ndim == 0 or values.shape[0] != size:
@@ -197,6 +199,18 @@ class _Kept:
                     f"the chunk, or a dict of such; {name!r} is {shape}"
                 )
         self._parts.append({name: values.clone() for name, values in found.items()})
+
+    def _call(self, chunk: Chunk) -> Any:
+        try:
+            return self._reduce(chunk.values, self._work.natural)  # type: ignore[misc]
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            shapes = {name: list(values.shape) for name, values in chunk.values.items()}
+            raise InputError(
+                f"reduce: the function takes two dicts, of what a chunk holds ({shapes}) and of "
+                f"what is natural; called so it raised {type(error).__name__}: {error}"
+            ) from error
 
     def result(self, done: int) -> dict[str, Tensor]:
         """Return what was kept of the first ``done`` interventions."""
@@ -209,7 +223,7 @@ class _Kept:
 def _recorded(scm: StructuralCausalModel, record: Sequence[str] | str | None) -> tuple[str, ...]:
     if record is None:
         return scm.outputs
-    asked = [record] if isinstance(record, str) else list(record)
+    asked = [record] if isinstance(record, str) or not isinstance(record, Iterable) else [*record]
     if not asked:
         raise InputError("record= needs at least one site or output")
     return tuple(dict.fromkeys(scm.receiver(name)[0] for name in asked))
@@ -224,15 +238,6 @@ def _empty(like: Tensor, count: int) -> Tensor:
         return torch.empty(shape, dtype=like.dtype, device=like.device)
     kind = np.float32 if like.dtype == torch.float32 else np.float64
     return torch.from_numpy(np.empty(shape, kind))
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error)
-    return (
-        isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        or "not enough memory" in text
-        or "can't allocate memory" in text
-    )
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -23,6 +24,12 @@ class Chunk:
     Attributes:
         names: how each intervention is written.
         values: recorded site → ``[intervention, rows, *site]``.
+
+    Example:
+        >>> import torch, causalmod as cm
+        >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.eye(2))
+        >>> next(scm.stream("input")).names
+        ('input[0]', 'input[1]')
     """
 
     names: tuple[str, ...]
@@ -40,6 +47,15 @@ class Sweep:
         reduced: was a reduction applied?
         complete: False when the sweep was interrupted; then only what was done is here.
         provenance: seed, digests, versions and duration.
+
+    Example:
+        >>> import torch, causalmod as cm
+        >>> scm = cm.compile(torch.nn.Linear(2, 1, bias=False).eval(), torch.eye(2))
+        >>> found = scm.sweep("input", 0.0)
+        >>> found
+        Sweep(2 interventions; output: [2, 2, 1])
+        >>> found["input[0]"]["output"].shape
+        torch.Size([2, 1])
     """
 
     names: tuple[str, ...]
@@ -68,6 +84,16 @@ class Sweep:
 
         Raises:
             SelectorError: the sweep was not reduced to a few numbers each.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.eye(2))
+            >>> moved = lambda after, before: (after["output"] - before["output"]).abs().sum((1, 2))
+            >>> scm.sweep("input", 3.0, reduce=moved).to_frame()
+                          value
+            intervention
+            input[0]        5.0
+            input[1]        5.0
         """
         import pandas as pd
 
@@ -79,13 +105,21 @@ class Sweep:
                     f"{key!r} holds {flat.shape[1]} numbers for each intervention, too many for "
                     "the columns of a table; give sweep() a function reduce="
                 )
-            for place in range(flat.shape[1]):
-                label = key if flat.shape[1] == 1 else f"{key}[{place}]"
-                columns[label] = flat[:, place].float().cpu().numpy()
+            places = list(product(*map(range, value.shape[1:])))
+            for column, place in enumerate(places):
+                label = key if len(places) == 1 else f"{key}[{', '.join(map(str, place))}]"
+                columns[label] = flat[:, column].float().cpu().numpy()
         return pd.DataFrame(columns, index=pd.Index(self.names, name="intervention"))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as plain data."""
+        """Return everything as plain data.
+
+        Example:
+            >>> import torch, causalmod as cm
+            >>> scm = cm.compile(torch.nn.ReLU().eval(), torch.eye(2))
+            >>> scm.sweep("input[0]", 3.0).to_dict()["values"]
+            {'output': [[[3.0, 0.0], [3.0, 1.0]]]}
+        """
         return {
             "names": list(self.names),
             "values": {key: value.tolist() for key, value in self.values.items()},
