@@ -1,7 +1,7 @@
 """What a search costs, from 30 to 10,000 units: evaluations, forward rows, seconds, memory.
 
-Planted blocks in shuffled MLPs with ReLU units. Evaluations and rows do not depend on the machine;
-seconds and memory do. Run it as ``python benchmarks/search.py --units 1000 --modules 4 --leak 0.3``.
+Planted blocks in shuffled MLPs with ReLU units. Evaluations and rows do not depend on the machine,
+seconds and memory do. For example: ``python benchmarks/search.py --units 1000 --leak 0.3``.
 """
 
 from __future__ import annotations

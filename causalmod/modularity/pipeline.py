@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import NamedTuple
 
@@ -29,6 +29,8 @@ from causalmod.search import (
     score_of,
 )
 from causalmod.search.algorithms.exhaustive import ties
+from causalmod.search.margins import margins, undecided
+from causalmod.search.stability import agreement
 from causalmod.search.weighting import DEFAULT, weighting_of
 
 
@@ -271,6 +273,36 @@ def _objective(
         weighting=settings.weighting,
         journal=settings.journal,
     )
+
+
+def margins_of(
+    scm: StructuralCausalModel, settings: Settings, labels: Tensor
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """How firmly each unit belongs to its module, on the reported rows.
+
+    Returns:
+        Unit → by how much ``S`` rises when it moves to the best other module (negative where it
+        falls, infinite for a module's only unit); and the units that belong nowhere cleanly.
+    """
+    rows = settings.reported
+    objective = _objective(scm, settings, rows, REPORT, settings.seed + 2)
+    problem = Problem(
+        scm, objective, Meter(settings.budget, 1), rows=rows, seed=settings.seed + 2,
+        memory=parse_memory(settings.budget.memory) // 4,
+    )  # fmt: skip
+    found = margins(problem, labels)
+    doubtful = undecided(found, objective.score(labels))
+    names = scm.units.names
+    unclear = tuple(name for name, flag in zip(names, doubtful.tolist(), strict=True) if flag)
+    return dict(zip(names, found.tolist(), strict=True)), unclear
+
+
+def stability_of(
+    scm: StructuralCausalModel, settings: Settings, labels: Tensor, seeds: int
+) -> float:
+    """Mean adjusted Rand index of a partition and those found from further seeds, on all pairs."""
+    others = [replace(settings, seed=settings.seed + 7919 * (n + 1)) for n in range(seeds)]
+    return agreement([labels, *(search(scm, each).labels for each in others)])
 
 
 def enumerate_all(scm: StructuralCausalModel, rows: Tensor, streams: int) -> Sample:

@@ -7,7 +7,7 @@ import torch
 
 from causalmod import InputError, SearchBudget
 from causalmod.exchange import draw_sample
-from causalmod.modularity.pipeline import search, settle
+from causalmod.modularity.pipeline import margins_of, search, settle, stability_of
 from causalmod.search import WEIGHTINGS, Meter, Objective, Terms, score_of
 from causalmod.search.margins import margins, undecided
 from causalmod.search.same_size import class_size, labelled, size_class, whole_class
@@ -125,3 +125,14 @@ def test_agreement_of_searches() -> None:
     assert agreement([one, 1 - one, one]) == 1.0
     assert agreement([one]) == 1.0
     assert agreement([one, other]) == pytest.approx(-0.5)  # the index by hand: no pair agrees
+
+
+def test_margins_and_stability_of_a_found_partition() -> None:
+    scm, truth = compiled((6, 8, 8, 4), 0.1, 0)
+    settings = settle(scm, 2, "auto", 1.0, SearchBudget(), 0)
+    found = search(scm, settings)
+    by_name, unclear = margins_of(scm, settings, found.labels)
+    assert set(by_name) == set(scm.units.names)
+    assert set(unclear) <= set(by_name)
+    assert sum(margin > 0 for margin in by_name.values()) > 0.8 * len(truth)
+    assert stability_of(scm, settings, found.labels, 2) > 0.9
