@@ -153,6 +153,7 @@ class Program:
         rows: int,
         owned: frozenset[str] = frozenset(),
         into: Mapping[str, Tensor] | None = None,
+        differentiable: bool = False,
     ) -> dict[str, Tensor]:
         """Compute ``wanted`` from ``known`` tensors, passing some through patches on the way.
 
@@ -164,6 +165,7 @@ class Program:
             rows: number of rows of the known tensors.
             owned: known nodes whose tensors the run may write over.
             into: step → memory in which its result is to be made, as :meth:`homes` gives them.
+            differentiable: let gradients flow from the results to what the patches put in.
 
         Returns:
             dict: node name → tensor, as its readers see it.
@@ -171,14 +173,16 @@ class Program:
         patches = patches or {}
         wanted = tuple(wanted)
         routes = tuple(view.route for view in views)
+        free = owned.difference(patches)
         plan = self._plan(
-            frozenset(known), wanted, routes, frozenset(patches), owned.difference(patches)
+            frozenset(known), wanted, routes, frozenset(patches), free, keep_all=differentiable
         )
-        values: dict[str, Any] = {**self._operands, **dict.fromkeys(plan.sizes, rows)}
+        operands = self.constants if differentiable else self._operands
+        values: dict[str, Any] = {**operands, **dict.fromkeys(plan.sizes, rows)}
         seen_by: dict[str, list[View]] = {}
         for view in views:
             seen_by.setdefault(view.route.receiver, []).append(view)
-        with torch.no_grad():
+        with torch.set_grad_enabled(differentiable):
             values.update((name, self._count(name, rows)) for name in plan.counted)
             for name, value in known.items():
                 values[name] = _patched(value, patches.get(name))
@@ -315,8 +319,9 @@ class Program:
         routes: tuple[Route, ...],
         patched: frozenset[str],
         owned: frozenset[str],
+        keep_all: bool = False,
     ) -> Plan:
-        key = (known, wanted, routes, patched, owned)
+        key = (known, wanted, routes, patched, owned, keep_all)
         if key in self._plans:
             return self._plans[key]
         routed = self._routed(routes)
@@ -349,6 +354,7 @@ class Program:
         reads = {name: self._reads(name, routed) for name in order}
         # A patch, or a private view, may keep what it was shown.
         kept = {*wanted, *patched, *(route.receiver for route in routes)}
+        kept |= {*order, *known} if keep_all else set()
         kept |= {sender for route in routes for sender in route.senders}
         receivers = {route.receiver for route in routes}
         writing = writers(self.nodes, order, reads, kept, owned, receivers)
