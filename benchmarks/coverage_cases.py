@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 from scipy.special import digamma, ndtr, ndtri
 from torch import Tensor, nn
 
@@ -256,7 +256,7 @@ def _plug_in(left: NDArray[Any], right: NDArray[Any]) -> float:
 
 def _neighbours(left: Array, right: Array, k: int = 4) -> float:
     both = np.stack([left / left.std(), right / right.std()], axis=1)
-    reach = cKDTree(both).query(both, k + 1, p=np.inf)[0][:, -1] * (1 - 1e-10)
+    reach = KDTree(both).query(both, k + 1, p=np.inf)[0][:, -1] * (1 - 1e-10)
     found = digamma(k) + digamma(len(both))
     for side in both.T:
         ordered = np.sort(side)

@@ -95,10 +95,10 @@ def loops() -> dict[str, float]:
 def module(repeats: int) -> list[tuple[str, float, str]]:
     """Ratios for a module that takes in what another sends."""
     generator = torch.Generator().manual_seed(0)
-    model = nn.Sequential(
-        nn.Linear(32, WIDTH), nn.Tanh(), nn.Linear(WIDTH, WIDTH), nn.Tanh(), nn.Linear(WIDTH, 8)
-    ).requires_grad_(False)
-    for layer in (model[0], model[2], model[4]):
+    layers = [nn.Linear(32, WIDTH), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, 8)]
+    model = nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2])
+    model.requires_grad_(False)
+    for layer in layers:
         layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator))
         layer.weight.div_(layer.weight.shape[1] ** 0.5)
     scm = cm.compile(model.eval(), torch.randn(ROWS, 32, generator=generator), sites=["3", "1"])

@@ -177,9 +177,9 @@ def test_donors_shared_by_all_contexts_would_not_do(model: cm.StructuralCausalMo
 
     labels = torch.tensor([0 if n in source else 1 if n in target else 2 for n in names])
     states = torch.where(labels == 0, 0, -2)  # the rest responds: total effect
-    question = Question(states, labels == 1, (0,))
+    question = Question(states, labels == 1, ((0,),))
     rows = torch.arange(model.rows)
-    receivers = Receivers(model, labels, rows, ESTIMATORS.get("gaussian"), 1.0, 10**9)
+    receivers = Receivers(model, labels, rows, ESTIMATORS.get("gaussian"), 1.0, memory=10**9)
 
     def bits(seed: int, shared: bool, contexts: int = 64, donors: int = 16) -> Bounds:
         generator = torch.Generator().manual_seed(seed)
