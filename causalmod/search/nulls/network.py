@@ -29,9 +29,10 @@ def null_network(scm: StructuralCausalModel, seed: int) -> StructuralCausalModel
     read, each on its own, and whole heads trade places in the output projection; a flattened image
     is read channel by channel. So zeros that the architecture enforces (separate submodules, groups
     of a convolution) are zeros of every null network. In a submodel only its own units trade
-    weights, and what it reads of its environment stays. A matrix that is used several times is
-    permuted once, by what its senders vary by over all uses; one that is also used otherwise (as an
-    embedding) is left as it is.
+    weights, and what it reads of its environment stays. Senders that vary on fewer than about ten
+    of many rows keep their weights: how large they are cannot be told from how rare. A matrix that
+    is used several times is permuted once, by what its senders vary by over all uses; one that is
+    also used otherwise (as an embedding) is left as it is.
 
     Args:
         scm: the model.

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from causalmod.search.nulls.protocol import Use
 
-_FLAT = 1e-6  # relative spread under which a sender counts as constant
-
 
 def permuted(weights: Tensor, use: Use, generator: torch.Generator) -> Tensor:
     """Permute each receiving unit's weights among its live senders.
@@ -25,13 +23,12 @@ def permuted(weights: Tensor, use: Use, generator: torch.Generator) -> Tensor:
     matrix = use.unfold(weights.double().cpu())
     result = matrix.clone()
     groups, receivers, senders, _ = matrix.shape
-    variance = use.moments.variance
-    varies = variance.sqrt() > _FLAT * use.moments.largest
+    variance, known = use.moments.variance, use.moments.known
     for group in range(groups):
         into = slice(group * senders, (group + 1) * senders)
         rows = slice(group * receivers, (group + 1) * receivers)
         order = _units(use.receivers.unit[rows], use.receivers.live[rows])
-        live = use.senders.live[into] & varies[into]
+        live = use.senders.live[into] & known[into]
         for columns in _by_size(use.senders.unit[into], live):
             result[group] = _traded(result[group], order, columns, variance[into], generator)
     return use.fold(result).to(weights).contiguous()

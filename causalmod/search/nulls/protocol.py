@@ -13,10 +13,14 @@ from torch import Tensor, fx
 from causalmod._registry import Registry
 from causalmod.search.nulls.places import Places, Side, last
 
+_FLAT = 1e-6  # relative spread under which a sender counts as constant
+_FEW = 10  # samples on which a sender has to vary
+_TAIL = 25.0  # of a peak over the standard deviation, squared: usual for few samples
+
 
 @dataclass(frozen=True)
 class Moments:
-    """What senders are on the data: number of samples, ``[sender]`` mean, variance, largest size.
+    """What senders are on the data: number of samples, ``[sender]`` mean, variance and range.
 
     Example:
         >>> halves = [Moments.of(torch.tensor(part)) for part in ([[0.0]], [[2.0]])]
@@ -27,14 +31,15 @@ class Moments:
     count: int
     mean: Tensor
     variance: Tensor
-    largest: Tensor
+    low: Tensor
+    high: Tensor
 
     @classmethod
     def of(cls, values: Tensor) -> Moments:
         """Describe ``[sample, sender]``."""
         values = values.double().cpu()
         variance, mean = torch.var_mean(values, 0, correction=0)
-        return cls(len(values), mean, variance, values.abs().amax(0))
+        return cls(len(values), mean, variance, values.amin(0), values.amax(0))
 
     def joined(self, other: Moments) -> Moments:
         """Describe both sets of samples together."""
@@ -42,8 +47,21 @@ class Moments:
         mean = share * self.mean + (1 - share) * other.mean
         apart = share * (1 - share) * (self.mean - other.mean).square()
         variance = share * self.variance + (1 - share) * other.variance + apart
-        largest = torch.maximum(self.largest, other.largest)
-        return Moments(self.count + other.count, mean, variance, largest)
+        low, high = torch.minimum(self.low, other.low), torch.maximum(self.high, other.high)
+        return Moments(self.count + other.count, mean, variance, low, high)
+
+    @property
+    def known(self) -> Tensor:
+        """Bool ``[sender]``: does it vary, and on more than a few samples?
+
+        What fires on one row in a thousand has a standard deviation that says how rare it is, not
+        how large; weights divided by it would make that row swamp everything.
+        """
+        size = torch.maximum(self.low.abs(), self.high.abs())
+        varies = self.variance.sqrt() > _FLAT * size
+        peak = torch.maximum(self.high - self.mean, self.mean - self.low).square()
+        most = max(_TAIL, self.count / _FEW)  # peak² / variance = count / m if m samples are alike
+        return varies & (peak <= most * self.variance)
 
 
 @dataclass(frozen=True)
