@@ -50,6 +50,7 @@ class Program:
         self._counted: dict[int, dict[str, Tensor]] = {}
         self._sizes: dict[tuple[Any, int], int | None] = {}
         self._ends: dict[tuple[Any, ...], list[str]] = {}
+        self._bytes: dict[str, int] = {}
         self._into: dict[str, Callable[[Mapping[str, Any], Tensor], Tensor]] = {}
         self._descendants: dict[str, frozenset[str]] = {}
         # Some kernels (GRU on a CPU) choose their algorithm by whether a weight wants a gradient,
@@ -89,6 +90,11 @@ class Program:
 
     def bytes_per_row(self, name: str) -> int:
         """Return the memory that a node's value takes for each row."""
+        if name not in self._bytes:
+            self._bytes[name] = self._find_bytes(name)
+        return self._bytes[name]
+
+    def _find_bytes(self, name: str) -> int:
         value = self.nodes[name].meta.get("val")
         total = 0
         for each in value if isinstance(value, (tuple, list)) else [value]:
@@ -186,16 +192,24 @@ class Program:
             values.update((name, self._count(name, rows)) for name in plan.counted)
             for name, value in known.items():
                 values[name] = _patched(value, patches.get(name))
+            into = into or {}
+            special = {*into, *seen_by, *patches}
+            changed = bool(patches or views)
             for step in plan.steps:
-                if into and step.name in into:
-                    natural = self._into[step.name](values, into[step.name])
+                name = step.name
+                if name not in special:
+                    values[name] = step.result(values, changed)
                 else:
-                    natural = step.result(values, bool(patches or views))
-                if step.name in seen_by:
-                    natural = self._seen(natural, seen_by[step.name], values, patches)
-                values[step.name] = _patched(natural, patches.get(step.name))
-                for name in step.free:
-                    del values[name]
+                    room = into.get(name)
+                    if room is None:
+                        natural = step.result(values, changed)
+                    else:
+                        natural = self._into[name](values, room)
+                    if name in seen_by:
+                        natural = self._seen(natural, seen_by[name], values, patches)
+                    values[name] = _patched(natural, patches.get(name))
+                for gone in step.free:
+                    del values[gone]
         return {name: self.constants.get(name, values[name]) for name in wanted}
 
     @cached_property

@@ -15,8 +15,8 @@ from causalmod.information.bins import BINS, BinsLike
 from causalmod.information.clustered import Clustered
 from causalmod.information.intervals import Interval
 
-#: Differences below this many noise scales are rounding, not signal.
-DUST = 1e-5
+#: Differences below this many noise scales are rounding, not signal (about 1e-7 bits at most).
+DUST = 1e-3
 #: So are differences below this share of the size of the values themselves.
 MERGE = 1e-6
 
