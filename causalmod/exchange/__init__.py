@@ -6,6 +6,7 @@ from causalmod.exchange.hybrid import CONTEXT, RESPOND, HybridRuns, Sample, draw
 from causalmod.exchange.information import information
 from causalmod.exchange.modules import exchange
 from causalmod.exchange.partitions import partition_of, unit_labels
+from causalmod.exchange.resolution import ResolutionCurve, resolution_curve
 from causalmod.exchange.result import Exchange
 
 __all__ = [
@@ -14,11 +15,13 @@ __all__ = [
     "Exchange",
     "Flow",
     "HybridRuns",
+    "ResolutionCurve",
     "Sample",
     "draw_sample",
     "exchange",
     "flow",
     "information",
     "partition_of",
+    "resolution_curve",
     "unit_labels",
 ]
