@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+_ROUNDING = 1e-9
+
 
 class Clustered(NamedTuple):
     """What chance reads in bits, the samples of a cluster not being independent of each other.
@@ -42,8 +44,10 @@ def clustered(left: Tensor, right: Tensor, tail: float = 0.05) -> Clustered:
 
     Example:
         >>> import torch
-        >>> bits = torch.arange(400).reshape(200, 2) % 2
+        >>> bits = torch.randint(2, (200, 2), generator=torch.Generator().manual_seed(0))
         >>> clustered(bits, bits).p < 0.001
+        True
+        >>> clustered(bits, bits[:, :1].expand(-1, 2)).p < 0.001  # half of them the same
         True
     """
     from scipy.special import chdtrc, chdtri  # scipy.stats takes a second to import
@@ -60,6 +64,9 @@ def clustered(left: Tensor, right: Tensor, tail: float = 0.05) -> Clustered:
     clusters = len(left)
     covariance = apart.T @ apart / count * (clusters / (clusters - 1))
     mean = float(covariance.trace())
+    pearson = float(together.square().sum()) / count
+    if mean < _ROUNDING:  # all clusters are alike: nothing is left to chance
+        return Clustered(0.0, freedom / (2 * count * log(2)), 0.0, float(pearson < _ROUNDING))
     alone = float((a.square().sum(2) * b.square().sum(2)).sum() - together.square().sum() / count)
     # squares of a covariance that is itself a sample are too large
     square = float(covariance.square().sum()) - mean**2 / clusters
@@ -69,7 +76,7 @@ def clustered(left: Tensor, right: Tensor, tail: float = 0.05) -> Clustered:
     effect = mean / (alone / count)
     bias = effect * freedom / nats
     floor = scale * float(chdtri(matched, tail)) / nats
-    p = float(chdtrc(matched, float(together.square().sum()) / count / scale))
+    p = float(chdtrc(matched, pearson / scale))
     return Clustered(bias, freedom / nats, floor - bias, p)
 
 

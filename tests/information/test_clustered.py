@@ -60,6 +60,13 @@ def test_one_outcome_tells_nothing() -> None:
     assert tuple(found) == (0.0, 0.0, 0.0, 1.0)
 
 
+def test_clusters_that_are_all_alike_leave_nothing_to_chance() -> None:
+    each = torch.arange(2).expand(100, 2)
+    assert (clustered(each, each).bias, clustered(each, each).p) == (0.0, 0.0)
+    apart = torch.tensor([[0, 0, 1, 1]]).expand(100, 4), torch.tensor([[0, 1, 0, 1]]).expand(100, 4)
+    assert clustered(*apart).p == 1.0
+
+
 def test_what_is_discarded_does_not_count() -> None:
     left, right = around(100, 4, 0)
     more = torch.cat([left, torch.full((100, 2), -1)], 1), torch.cat([right, right[:, :2]], 1)
