@@ -106,7 +106,8 @@ figure = sent.plot()
 figure
 
 # %% [markdown]
-# Within a half there is traffic; from half to half there is none, exactly.
+# A row for each sender, a column for each receiver, both sorted by the half that they belong to; the
+# darker, the more bits. Within a half there is traffic; from half to half there is none, exactly.
 
 # %%
 across = np.array([[owner[a] != owner[b] for b in second] for a in first])
@@ -135,14 +136,16 @@ assert found > 0.1
 side = owner[first[0]]
 senders = [unit for unit in first if owner[unit] == side]
 receivers = [unit for unit in second if owner[unit] == side]
-curve = {
-    resolution: cm.information(
-        scm, senders[:2], receivers, "conditional", resolution=resolution, estimator="pairwise",
-        contexts=32,
-    )
-    for resolution in (1.0, 3.0, 10.0)
-}  # fmt: skip
-for resolution, estimate in curve.items():
-    print(resolution, estimate.describe())
-values = [estimate.bits for estimate in curve.values()]
+curve = cm.resolution_curve(
+    scm, senders[:2], receivers, "conditional", resolutions=(1.0, 3.0, 10.0), contexts=32
+)
+print(curve)
+values = [estimate.bits for estimate in curve.estimates.values()]
 assert values == sorted(values, reverse=True)
+
+# %% [markdown]
+# The true figure lies between the two lines. Noise of ten standard deviations drowns nearly all.
+
+# %%
+figure = curve.plot()
+figure

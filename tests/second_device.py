@@ -20,8 +20,8 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 import causalmod as cm
 from causalmod.measures import MEASURES
+from causalmod.search import null_network
 from causalmod.search.flow import flow_graph
-from causalmod.search.null_networks import null_network
 
 _MOVES = {"aten::_to_copy", "aten::copy_"}
 _INDEXED = {"aten::index", "aten::index_put_", "aten::index_put", "aten::_index_put_impl_"}

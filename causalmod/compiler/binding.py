@@ -27,10 +27,11 @@ def bind(node: fx.Node, target: Any = None, swapped: bool = False) -> Run:
     if op_name(node) == "site":
         return _reader(node.args[0])
     target = node.target if target is None else target
-    if target is torch.ops.aten.view.default:  # a patched tensor may lie otherwise in memory
-        target = torch.ops.aten.reshape.default
+    # a patched tensor may lie otherwise in memory; the method is called faster than the operation
+    if target in {torch.ops.aten.view.default, torch.ops.aten.reshape.default}:
+        target = Tensor.reshape
     args = (node.args[1], node.args[0], *node.args[2:]) if swapped else tuple(node.args)
-    read_args = _reader(args)
+    read_args = _filler(args)
     if not node.kwargs:
         if op_name(node) == "embedding":
             return _looking_up(node, target, read_args)
@@ -59,8 +60,39 @@ def _looking_up(node: fx.Node, target: Callable[..., Tensor], read: Run) -> Run:
 def bind_into(node: fx.Node) -> Callable[[Mapping[str, Any], Tensor], Tensor]:
     """Return a function that calls the node's operation on memory for its result."""
     target = writes_into(node)
-    read = _reader(tuple(node.args))
+    read = _filler(tuple(node.args))
     return lambda values, out: target(*read(values), out=out)
+
+
+def _filler(args: tuple[Any, ...] | list[Any]) -> Callable[[Mapping[str, Any]], list[Any]]:
+    """Return a function that fills the nodes among some arguments; most are plain, or nodes."""
+    plain = [None if _holds_nodes(each) else each for each in args]
+    names = [(at, each.name) for at, each in enumerate(args) if isinstance(each, fx.Node)]
+    nested = [
+        (at, _reader(each))
+        for at, each in enumerate(args)
+        if _holds_nodes(each) and not isinstance(each, fx.Node)
+    ]
+
+    def fill(values: Mapping[str, Any]) -> list[Any]:
+        found = plain.copy()
+        for at, name in names:
+            found[at] = values[name]
+        for at, read in nested:
+            found[at] = read(values)
+        return found
+
+    return fill
+
+
+def _holds_nodes(held: Any) -> bool:
+    if isinstance(held, slice):
+        return _holds_nodes((held.start, held.stop, held.step))
+    if isinstance(held, dict):
+        return _holds_nodes(tuple(held.values()))
+    if isinstance(held, (tuple, list)):
+        return any(map(_holds_nodes, held))
+    return isinstance(held, fx.Node)
 
 
 def _reader(held: Any) -> Run:
@@ -69,11 +101,10 @@ def _reader(held: Any) -> Run:
         name = held.name
         return lambda values: values[name]
     if isinstance(held, tuple):
-        parts = [_reader(part) for part in held]
-        return lambda values: tuple(part(values) for part in parts)
+        fill = _filler(held)
+        return lambda values: tuple(fill(values))
     if isinstance(held, list):
-        parts = [_reader(part) for part in held]
-        return lambda values: [part(values) for part in parts]
+        return _filler(held)
     if isinstance(held, dict):
         named = {key: _reader(part) for key, part in held.items()}
         return lambda values: {key: part(values) for key, part in named.items()}

@@ -38,8 +38,8 @@ Pattern = Any  # a Tensor, several of them, or _Anywhere
 Rule = Callable[["Spread", fx.Node, dict[str, Pattern]], Pattern]
 
 
-class _UncoveredError(Exception):
-    """A rule does not cover this use of the operation; never leaves this file."""
+class UncoveredError(Exception):
+    """A rule does not cover this use of the operation."""
 
 
 class Spread:
@@ -61,7 +61,7 @@ class Spread:
             rule = _rule(node)
             try:
                 return self._checked(node, rule(self, node, patterns))
-            except (_UncoveredError, RuntimeError, ValueError, TypeError, IndexError):
+            except (UncoveredError, RuntimeError, ValueError, TypeError, IndexError):
                 pass  # the operation does not run on patterns: all that follows is sound
         # A source that reaches anything that is read here may reach the whole row.
         flags = torch.stack([self.flags(name, patterns[name]) for name in touched]).amax(0)
@@ -90,7 +90,7 @@ class Spread:
     def _shape_of(self, value: Tensor) -> tuple[int, ...]:
         sizes = [self.program.size(size, self.sources) for size in value.shape]
         if None in sizes:
-            raise _UncoveredError
+            raise UncoveredError
         return tuple(size for size in sizes if size is not None)
 
     def _checked(self, node: fx.Node, pattern: Pattern) -> Pattern:
@@ -100,7 +100,7 @@ class Spread:
         for value, part in zip(values, pattern, strict=True) if several else [(values, pattern)]:
             by_rows = any(isinstance(size, torch.SymInt) for size in value.shape)
             if not by_rows or tuple(part.shape) != self._shape_of(value):
-                raise _UncoveredError
+                raise UncoveredError
         return pattern
 
     def run(self, node: fx.Node, value: Callable[[fx.Node], Any]) -> Any:
@@ -110,7 +110,7 @@ class Spread:
             if isinstance(each.meta.get("val"), (torch.SymInt, int)):
                 size = self.program.size(each.meta["val"], self.sources)
                 if size is None:
-                    raise _UncoveredError
+                    raise UncoveredError
                 return size
             return value(each)
 
@@ -141,7 +141,7 @@ def _rule(node: fx.Node) -> Rule:
 
 
 def _unknown(spread: Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Pattern:
-    raise _UncoveredError
+    raise UncoveredError
 
 
 def _elementwise(spread: Spread, node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
@@ -209,7 +209,7 @@ def _reduction(spread: Spread, node: fx.Node, patterns: dict[str, Pattern]) -> T
     chosen = [dim % pattern.ndim for dim in chosen]
     source = node.args[0]
     if not chosen or not isinstance(source, fx.Node) or spread.batch_dims(source) & set(chosen):
-        raise _UncoveredError
+        raise UncoveredError
     shape = spread.shape(node)
     result = pattern.amax(dim=tuple(chosen), keepdim=len(shape) == pattern.ndim)
     return result.expand(shape)
@@ -235,10 +235,10 @@ def _attention(spread: Spread, node: fx.Node, patterns: dict[str, Pattern]) -> T
     if {each.name for each in node.all_input_nodes if each.name in patterns} - {
         each.name for each in arguments.values()
     }:
-        raise _UncoveredError  # a mask that depends on the data
+        raise UncoveredError  # a mask that depends on the data
     for name, each in arguments.items():
         if spread.batch_dims(each) & {result.ndim - 2, result.ndim - 1}:
-            raise _UncoveredError
+            raise UncoveredError
         if each.name in patterns:
             part = patterns[each.name].amax(dim=mixed[name], keepdim=True)
             result = torch.maximum(result, part.expand(result.shape))
@@ -250,7 +250,7 @@ def _main(node: fx.Node, patterns: dict[str, Pattern]) -> Tensor:
     first = node.args[0]
     touched = {each.name for each in node.all_input_nodes if each.name in patterns}
     if not isinstance(first, fx.Node) or touched != {first.name}:
-        raise _UncoveredError
+        raise UncoveredError
     return patterns[first.name]
 
 

@@ -50,6 +50,7 @@ class Program:
         self._counted: dict[int, dict[str, Tensor]] = {}
         self._sizes: dict[tuple[Any, int], int | None] = {}
         self._ends: dict[tuple[Any, ...], list[str]] = {}
+        self._bytes: dict[str, int] = {}
         self._into: dict[str, Callable[[Mapping[str, Any], Tensor], Tensor]] = {}
         self._descendants: dict[str, frozenset[str]] = {}
         # Some kernels (GRU on a CPU) choose their algorithm by whether a weight wants a gradient,
@@ -89,6 +90,11 @@ class Program:
 
     def bytes_per_row(self, name: str) -> int:
         """Return the memory that a node's value takes for each row."""
+        if name not in self._bytes:
+            self._bytes[name] = self._find_bytes(name)
+        return self._bytes[name]
+
+    def _find_bytes(self, name: str) -> int:
         value = self.nodes[name].meta.get("val")
         total = 0
         for each in value if isinstance(value, (tuple, list)) else [value]:
@@ -153,6 +159,7 @@ class Program:
         rows: int,
         owned: frozenset[str] = frozenset(),
         into: Mapping[str, Tensor] | None = None,
+        differentiable: bool = False,
     ) -> dict[str, Tensor]:
         """Compute ``wanted`` from ``known`` tensors, passing some through patches on the way.
 
@@ -164,6 +171,7 @@ class Program:
             rows: number of rows of the known tensors.
             owned: known nodes whose tensors the run may write over.
             into: step → memory in which its result is to be made, as :meth:`homes` gives them.
+            differentiable: let gradients flow from the results to what the patches put in.
 
         Returns:
             dict: node name → tensor, as its readers see it.
@@ -171,27 +179,37 @@ class Program:
         patches = patches or {}
         wanted = tuple(wanted)
         routes = tuple(view.route for view in views)
+        free = owned.difference(patches)
         plan = self._plan(
-            frozenset(known), wanted, routes, frozenset(patches), owned.difference(patches)
+            frozenset(known), wanted, routes, frozenset(patches), free, keep_all=differentiable
         )
-        values: dict[str, Any] = {**self._operands, **dict.fromkeys(plan.sizes, rows)}
+        operands = self.constants if differentiable else self._operands
+        values: dict[str, Any] = {**operands, **dict.fromkeys(plan.sizes, rows)}
         seen_by: dict[str, list[View]] = {}
         for view in views:
             seen_by.setdefault(view.route.receiver, []).append(view)
-        with torch.no_grad():
+        with torch.set_grad_enabled(differentiable):
             values.update((name, self._count(name, rows)) for name in plan.counted)
             for name, value in known.items():
                 values[name] = _patched(value, patches.get(name))
+            into = into or {}
+            special = {*into, *seen_by, *patches}
+            changed = bool(patches or views)
             for step in plan.steps:
-                if into and step.name in into:
-                    natural = self._into[step.name](values, into[step.name])
+                name = step.name
+                if name not in special:
+                    values[name] = step.result(values, changed)
                 else:
-                    natural = step.result(values, bool(patches or views))
-                if step.name in seen_by:
-                    natural = self._seen(natural, seen_by[step.name], values, patches)
-                values[step.name] = _patched(natural, patches.get(step.name))
-                for name in step.free:
-                    del values[name]
+                    room = into.get(name)
+                    if room is None:
+                        natural = step.result(values, changed)
+                    else:
+                        natural = self._into[name](values, room)
+                    if name in seen_by:
+                        natural = self._seen(natural, seen_by[name], values, patches)
+                    values[name] = _patched(natural, patches.get(name))
+                for gone in step.free:
+                    del values[gone]
         return {name: self.constants.get(name, values[name]) for name in wanted}
 
     @cached_property
@@ -315,8 +333,9 @@ class Program:
         routes: tuple[Route, ...],
         patched: frozenset[str],
         owned: frozenset[str],
+        keep_all: bool = False,
     ) -> Plan:
-        key = (known, wanted, routes, patched, owned)
+        key = (known, wanted, routes, patched, owned, keep_all)
         if key in self._plans:
             return self._plans[key]
         routed = self._routed(routes)
@@ -349,6 +368,7 @@ class Program:
         reads = {name: self._reads(name, routed) for name in order}
         # A patch, or a private view, may keep what it was shown.
         kept = {*wanted, *patched, *(route.receiver for route in routes)}
+        kept |= {*order, *known} if keep_all else set()
         kept |= {sender for route in routes for sender in route.senders}
         receivers = {route.receiver for route in routes}
         writing = writers(self.nodes, order, reads, kept, owned, receivers)

@@ -7,6 +7,7 @@ from causalmod.exchange.information import information
 from causalmod.exchange.module_graph import module_graph
 from causalmod.exchange.modules import exchange
 from causalmod.exchange.partitions import partition_of, unit_labels
+from causalmod.exchange.resolution import ResolutionCurve, resolution_curve
 from causalmod.exchange.result import Exchange
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Exchange",
     "Flow",
     "HybridRuns",
+    "ResolutionCurve",
     "Sample",
     "draw_sample",
     "exchange",
@@ -22,5 +24,6 @@ __all__ = [
     "information",
     "module_graph",
     "partition_of",
+    "resolution_curve",
     "unit_labels",
 ]

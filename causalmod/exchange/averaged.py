@@ -28,6 +28,8 @@ from causalmod.information.channel import averaged_over_all, averaged_over_sets
 from causalmod.information.intervals import is_saturated, t_interval
 
 _MOST_PERMUTED = 256  # draws in a set, all of whose distances are found again each time
+_REUSED = 1  # times that a row is a context of the sets that p-values come from
+_FEWEST = 4  # sets
 _GIVEN_DRAWN = 16  # values of a known intervention that are drawn, where there are many
 
 
@@ -168,16 +170,21 @@ def _on_sets(task: Task) -> dict[str, Any]:
     if not task.estimator.moves(torch.stack([mixed, fixed], dim=-2)):
         return exactly(_nothing(bounds)) | shape
 
+    # what a sample of rows holds by chance shows in sets that come back to the same ones too often
+    some = slice(0, max(_FEWEST, _REUSED * task.rows // draws))
+
     def permuted(generator: torch.Generator) -> float:
         # each context hands its two responses to either set: what no channel would look like
-        swap = (torch.rand(mixed.shape[:2], generator=generator) < 0.5)[..., None].to(mixed.device)
-        first, second = torch.where(swap, fixed, mixed), torch.where(swap, mixed, fixed)
-        return float(averaged_over_sets(task.estimator, first, second)[0].bits.mean())
+        first, second = mixed[some], fixed[some]
+        swap = torch.rand(first.shape[:2], generator=generator) < 0.5
+        swap = swap[..., None].to(first.device)
+        swapped = torch.where(swap, second, first), torch.where(swap, first, second)
+        return float(averaged_over_sets(task.estimator, *swapped)[0].bits.mean())
 
     full = whole.upper is not None and is_saturated(float(whole.upper.mean()), draws)
     fields = over_contexts(bounds, draws, saturated=full, blocks=_on_blocks(task, draws)) | shape
     if not full:
-        fields |= null_floor(task, permuted, float(bounds.bits.mean()))
+        fields |= null_floor(task, permuted, float(bounds.bits[some].mean()))
     return fields if whole.upper is None else _below_conditional(task, fields)
 
 
@@ -211,7 +218,9 @@ def _below_conditional(task: Task, fields: dict[str, Any]) -> dict[str, Any]:
         return fields
     if full:
         fields |= exactly(Bounds(torch.zeros(()))) | {"saturated": False}
-    return fields | {name: known[name] for name in ("upper", "upper_low", "upper_high")}
+    fields |= {name: known[name] for name in ("upper", "upper_low", "upper_high")}
+    # a sample of a lower bound can lie above what is known to be the most
+    return fields | {end: min(fields[end], fields["upper"]) for end in ("bits", "low")}
 
 
 def _on_pairs(task: Task) -> dict[str, Any]:
@@ -219,29 +228,37 @@ def _on_pairs(task: Task) -> dict[str, Any]:
 
     A sample of contexts is not balanced as all of them are, and an imbalance reads as information;
     so for the same number of pairs many contexts with few donors are better than the reverse.
+    Pairs on one context are not independent: counts are corrected for that, and where only pairs
+    are read each context comes once, unless more draws are asked for.
     """
-    pairs = task.contexts * (task.draws or DRAWS[0])
-    most = task.estimator.most_rows
-    pairs = pairs if most is None else min(pairs, most)
-    contexts = min(task.rows, max(pairs // 2, 2))
+    paired, most = not task.estimator.contextual, task.estimator.most_rows or task.rows
+    pairs = most if paired and task.draws is None else task.contexts * (task.draws or DRAWS[0])
+    pairs = min(pairs, most) if paired else pairs
+    contexts = min(task.rows, pairs if paired and task.draws is None else max(pairs // 2, 2))
     sample = drawn_contexts(task, contexts, max(2, pairs // contexts))
     count, each = sample.shape
-    shape = {"contexts": count, "donors": each}
+    rows_set = task.law == "observed" and len(task.donors) == task.rows
+    if paired and task.draws is None and rows_set:  # no row sets, or is set, twice
+        generator = torch.Generator().manual_seed(task.seed + 8)
+        sample.donors[0, :, 0] = torch.randperm(task.rows, generator=generator)[:count]
     grid = task.responses(sample.contexts[:, None], sample.donors[0])
-    if not task.estimator.moves(grid):
+    moves = task.estimator.moves(grid)
+    if paired and task.draws is None:
+        each = 1
+    shape = {"contexts": count, "donors": each}
+    if not moves:
         fields = exactly(Bounds(torch.zeros(()))) | shape
         if task.literal:
             flat = grid.flatten(0, 1)
             fields |= _beyond(task, fields, flat, torch.ones(len(flat)))
         return fields
-    sent = task.donors.columns[sample.donors[0].flatten()]
-    got = grid.flatten(0, 1)
-    # a row that is left out neither sets nor is set: both roles make the figure vary with the data
-    context, donor = (
-        sample.contexts[:, None].expand(count, each).flatten(),
-        sample.donors[0].flatten(),
-    )
-    donor = donor if task.law == "observed" and len(task.donors) == task.rows else context
+    donors = sample.donors[0][:, :each]
+    sent = task.donors.columns[donors.flatten()]
+    got = grid[:, :each].flatten(0, 1)
+    # a row that is left out neither sets nor is set: both roles make the figure vary with the data;
+    # but where no row comes twice, its context alone tells a pair, which would else be out twice
+    context, donor = sample.contexts[:, None].expand(count, each).flatten(), donors.flatten()
+    donor = donor if rows_set and each > 1 else context
 
     def gap(some: Tensor) -> float:
         return confounding_gap(task, got[some], torch.ones(len(some)))[0]
@@ -250,21 +267,39 @@ def _on_pairs(task: Task) -> dict[str, Any]:
         rows = torch.zeros(task.rows, dtype=torch.bool)
         rows[kept] = True
         some = (rows[context] & rows[donor]).nonzero()[:, 0]
-        found = task.estimator.shared(sent[some], got[some])
+        # edges are found from the rows as well, so they are found again
+        estimator = task.estimator if len(kept) == task.rows else fit_at(task, kept)
+        found = estimator.shared(sent[some], got[some])
         return Bounds(found.bits.clamp_min(0) + gap(some)) if task.literal else found
 
-    def permuted(generator: torch.Generator) -> float:
-        order = torch.randperm(len(sent), generator=generator)
-        return float(task.estimator.shared(sent[order], got).bits)
+    def without(rows: Tensor) -> Tensor | None:
+        return task.estimator.shared_without(sent, got, rows[:, context] | rows[:, donor])
 
-    plain = float(task.estimator.shared(sent, got).bits)
-    fields = jackknifed(figures, task.rows) | null_floor(task, permuted, plain) | shape
+    fields = jackknifed(figures, task.rows, without, task.estimator.square_bias(len(sent))) | shape
+    fields |= _by_chance(task, sent.unflatten(0, (count, each)), got.unflatten(0, (count, each)),
+                         fields)  # fmt: skip
     if task.estimator.counts:
         beyond = _beyond(replace(task, literal=False), {}, got, torch.ones(len(got)))
         fields |= beyond
         if task.literal and beyond["gap"] == float("inf"):
             fields |= dict.fromkeys(("bits", "low", "high"), float("inf"))
     return fields
+
+
+def _by_chance(task: Task, sent: Tensor, got: Tensor, fields: dict[str, Any]) -> dict[str, Any]:
+    """Null floor, p-value, and bits less the bias, of samples ``[context, donor, coordinate]``."""
+    known = task.estimator.clustered(sent, got)
+    if known is not None:
+        extra = known.bias - known.independent  # the rest was taken off already
+        less = {end: max(0.0, fields[end] - extra) for end in ("bits", "low", "high")}
+        return less | {"null": max(0.0, known.null), "p": known.p}
+    once, reply = sent[:, 0], got[:, 0]  # permuted over contexts, which are independent
+
+    def permuted(generator: torch.Generator) -> float:
+        order = torch.randperm(len(once), generator=generator)
+        return float(task.estimator.shared(once[order], reply).bits)
+
+    return null_floor(task, permuted, float(task.estimator.shared(once, reply).bits))
 
 
 def _nothing(like: Bounds) -> Bounds:

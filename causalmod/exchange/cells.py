@@ -17,6 +17,7 @@ from causalmod.exchange.parties import Parties
 from causalmod.information import Bounds, Estimator, Observed
 from causalmod.information.all_pairs import binned_pairs, pair_codes
 from causalmod.information.bins import Bins, BinsLike
+from causalmod.information.channel import without_rounding
 from causalmod.information.intervals import is_saturated, t_intervals
 from causalmod.scm import StructuralCausalModel
 
@@ -210,7 +211,7 @@ def counted_cells(runs: Runs, made: list[Batch], source: Group, donors: Donors) 
         within = share @ batch.estimator.response(some).bits
         pool = some.transpose(0, 1).flatten(1, 2)
         total = batch.estimator.response(pool, donors.weights.repeat_interleave(len(rows))).bits
-        bits = (total - within).clamp_min(0).cpu()
+        bits = without_rounding(total - within).clamp_min(0).cpu()
         for table in (cells.bits, cells.low, cells.high):
             table[batch.targets] = bits
     return cells
@@ -221,11 +222,13 @@ def paired_cells(
 ) -> Cells:
     """The averaged form, binned: pairs of a donor and a response, each with its own context.
 
+    No row is the context of two pairs, which would not be independent then.
+
     Targets whose bin never differs from what it is without the intervention read exactly 0.
     """
     generator = torch.Generator().manual_seed(seed)
-    contexts = torch.randint(runs.scm.rows, (pairs,), generator=generator)
-    entries = torch.randint(len(donors), (pairs, 1), generator=generator)
+    contexts = torch.randperm(runs.scm.rows, generator=generator)[:pairs]
+    entries = torch.randint(len(donors), (len(contexts), 1), generator=generator)
     sample = Sample(contexts, entries[None])
     parts = [
         torch.cat([values.flatten(1) for values in got.values()], dim=1)

@@ -133,7 +133,12 @@ def observational(task: Task) -> dict[str, Any]:
     plain = float(task.estimator.shared(left, right).bits)
     known = task.estimator.shared_interval(left, right)
     if known is None:
-        fields = jackknifed(figures, len(left))
+        fields = jackknifed(
+            figures,
+            len(left),
+            lambda out: task.estimator.shared_without(left, right, out),
+            task.estimator.square_bias(len(left)),
+        )
     else:
         fields = dict(zip(("bits", "low", "high"), known.above_zero(), strict=True))
     return fields | null_floor(task, permuted, plain) | shape
@@ -149,14 +154,20 @@ def exactly(bounds: Bounds) -> dict[str, Any]:
     return fields | {"upper": upper, "upper_low": upper, "upper_high": upper}
 
 
-def jackknifed(figures: Callable[[Tensor], Bounds], rows: int) -> dict[str, Any]:
-    """Fields of figures of rows, none of them below zero."""
+def jackknifed(
+    figures: Callable[[Tensor], Bounds],
+    rows: int,
+    without: Callable[[Tensor], Tensor | None] | None = None,
+    square_bias: float | None = None,
+) -> dict[str, Any]:
+    """Fields of figures of rows, none of them below zero; see :func:`jackknives`."""
 
     def stacked(kept: Tensor) -> Tensor:
         bounds = figures(kept)
         return torch.stack([part for part in bounds if part is not None])
 
-    bits, *upper = (found.above_zero() for found in jackknives(stacked, rows))
+    found = jackknives(stacked, rows, without=without, square_bias=square_bias)
+    bits, *upper = (figure.above_zero() for figure in found)
     fields: dict[str, Any] = {"bits": bits.value, "low": bits.low, "high": bits.high}
     for most in upper:
         fields |= {"upper": max(most.value, bits.value)}

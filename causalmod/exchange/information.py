@@ -33,6 +33,9 @@ _READ: dict[str, Callable[[Task], dict[str, Any]]] = {
 }
 
 
+_LEVEL = 0.05  # of p-values
+
+
 class _Settings(NamedTuple):
     """How much is drawn, and what by."""
 
@@ -252,7 +255,7 @@ def _warn(estimate: Estimate) -> None:
             CausalmodWarning,
             stacklevel=3,
         )
-    elif 0 < estimate.bits <= estimate.null:
+    elif 0 < estimate.bits <= estimate.null and (estimate.p is None or estimate.p > _LEVEL):
         warnings.warn(
             f"{estimate.bits:.4f} bits is inside the null floor ({estimate.null:.4f}): not to be "
             "told from nothing with this sample",

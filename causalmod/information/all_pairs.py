@@ -96,7 +96,7 @@ def binned_pairs(
             whole[rows, columns] = part.to(whole.device)
     if permutations:
         table = _permuted(codes, table, memory, permutations, seed)
-    return PairTable(*(part.clamp_min(0) for part in table))
+    return PairTable(*(part.clamp_min_(0) for part in table))
 
 
 def pair_bits(codes: PairCodes, memory: int = 2 * 10**9) -> Tensor:
@@ -145,12 +145,18 @@ def _codes(values: Tensor, edges: Tensor, bins: Bins) -> Tensor:
 
 def _alone(codes: Tensor, count: int) -> Tensor:
     """``sum n ln n`` over bins, and occupied bins, of each unit: ``[2, unit]``."""
-    counts = torch.stack([(codes == b).sum(1) for b in range(count)]).double()
-    return torch.stack([xlogx(counts).sum(0), (counts > 0).sum(0).double()])
+    offset = torch.arange(len(codes), device=codes.device)[:, None] * (count + 1)
+    numbers = codes.int() + 1 + offset.int()  # the first of each are those discarded
+    counts = torch.bincount(numbers.flatten(), minlength=len(codes) * (count + 1))
+    counts = counts.reshape(len(codes), -1)[:, 1:].double()
+    return torch.stack([xlogx(counts).sum(1), (counts > 0).sum(1).double()])
 
 
 def _tiles(codes: PairCodes, memory: int) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Tables ``[source, bin, target, bin]`` of counts, some units of either side at a time."""
+    """Tables ``[source, bin, target, bin]`` of counts, some units of either side at a time.
+
+    A table lasts until the next one is asked for.
+    """
     left, right = codes.left, codes.right
     a, b = codes.bins[0].count, codes.bins[1].count
     rows = left.shape[1]
@@ -161,10 +167,13 @@ def _tiles(codes: PairCodes, memory: int) -> Iterator[tuple[slice, slice, Tensor
     multiply = product_of_counts(left.device)
     for column in range(0, len(right), wide):
         columns = slice(column, min(column + wide, len(right)))
-        second = _one_hot(right[columns], b)
+        second, held = _one_hot(right[columns], b), None
         for row in range(0, len(left), tall):
             some = slice(row, min(row + tall, len(left)))
-            counts = multiply(_one_hot(left[some], a), second)
+            first = _one_hot(left[some], a)
+            if held is None or len(held) != len(first):  # memory anew costs as much as the product
+                held = torch.empty(len(first), len(second), dtype=torch.int32, device=left.device)
+            counts = multiply(first, second, held)
             yield some, columns, counts.view(some.stop - row, a, columns.stop - column, b)
 
 
@@ -174,21 +183,24 @@ def _one_hot(codes: Tensor, count: int) -> Tensor:
     return (codes[:, None, :] == numbers[:, None]).flatten(0, 1).view(torch.int8)
 
 
-def product_of_counts(device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a product of one-hot matrices ``[a, row]`` and ``[b, row]``, of integers if possible.
+def product_of_counts(device: torch.device) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """Return a product of one-hot matrices ``[a, row]`` and ``[b, row]``, into a third.
 
+    Of integers if possible.
     Half precision would miscount above 2048, and bfloat16 above 256.
     """
 
-    def integers(first: Tensor, second: Tensor) -> Tensor:
-        return torch._int_mm(first, second.T)  # pyright: ignore[reportPrivateImportUsage]
+    def integers(first: Tensor, second: Tensor, out: Tensor) -> Tensor:
+        return torch._int_mm(  # pyright: ignore[reportPrivateImportUsage]
+            first, second.T, out=out
+        )
 
-    def floats(first: Tensor, second: Tensor) -> Tensor:
-        return (first.float() @ second.float().T).int()
+    def floats(first: Tensor, second: Tensor, out: Tensor) -> Tensor:
+        return out.copy_(first.float() @ second.float().T)
 
     probe = torch.eye(32, dtype=torch.int8, device=device)
     try:
-        works = torch.equal(integers(probe, probe), probe.int())
+        works = torch.equal(integers(probe, probe, probe.int()), probe.int())
     except (AttributeError, RuntimeError, NotImplementedError):  # a private function of torch
         works = False
     if works and device.type == "cpu":

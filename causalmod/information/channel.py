@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from causalmod.information.protocol import Bounds, Estimator
+
+_ROUNDING = 1e-12  # bits; entropies of counts differ by more, or by nothing
 
 
 def averaged_over_all(estimator: Estimator, responses: Tensor, weights: Tensor) -> Bounds:
@@ -26,7 +29,12 @@ def averaged_over_all(estimator: Estimator, responses: Tensor, weights: Tensor) 
     within = estimator.response(responses).bits
     pool = responses.flatten(0, 1)
     total = estimator.response(pool, weights.repeat_interleave(responses.shape[1])).bits
-    return Bounds(total - share @ within)
+    return Bounds(without_rounding(total - share @ within))
+
+
+def without_rounding(bits: Tensor) -> Tensor:
+    """Differences of entropies, with 0 for what is left of two that are equal."""
+    return torch.where(bits.abs() < _ROUNDING, 0.0, bits)
 
 
 def averaged_over_sets(estimator: Estimator, mixed: Tensor, fixed: Tensor) -> tuple[Bounds, Bounds]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import log2
+from math import log, log2
 from typing import NamedTuple
 
 import torch
@@ -116,13 +116,44 @@ def jackknife(figure: Callable[[Tensor], float], rows: int, groups: int = 20) ->
     return jackknives(one, rows, groups)[0]
 
 
-def jackknives(figures: Callable[[Tensor], Tensor], rows: int, groups: int = 20) -> list[Interval]:
-    """:func:`jackknife` for several figures ``[figure]`` at once."""
+def jackknives(
+    figures: Callable[[Tensor], Tensor],
+    rows: int,
+    groups: int = 20,
+    without: Callable[[Tensor], Tensor | None] | None = None,
+    square_bias: float | None = None,
+) -> list[Interval]:
+    """:func:`jackknife` for several figures ``[figure]`` at once.
+
+    Args:
+        figures: from numbers of rows to figures.
+        rows: number of rows.
+        groups: number of groups that rows are dealt to.
+        without: from rows to leave out, bool ``[group, row]``, to one figure ``[group]`` for each
+            group, where there is a quicker way than one by one; it returns None where there is not.
+        square_bias: where figures are like squares of something normal, less this bias: then the
+            interval is that of their root. None where they are normal themselves.
+    """
     everything = torch.arange(rows)
     whole = figures(everything).double()
     groups = min(groups, rows)
-    left_out = torch.stack([figures(everything[everything % groups != g]) for g in range(groups)])
-    half = _spread(left_out.double()).sqrt() * _t(groups - 1)
+    left_out = everything % groups == torch.arange(groups)[:, None]
+    found = None if without is None else without(left_out)
+    if found is None:
+        each = torch.stack([figures(everything[~out]) for out in left_out])
+    else:
+        each = found[:, None]
+    if square_bias is not None:
+        roots, root = ((f + square_bias).clamp_min(0).sqrt() for f in (each.double(), whole))
+        # no less than what a Gaussian correlation of that strength has: between two roots near zero
+        # of unlike sign there is no difference to see
+        strength = root.square().clamp_min(1e-12)
+        least = square_bias * (1 - 4**-strength) / (2 * log(2) * strength)
+        half = torch.maximum(_spread(roots), least).sqrt() * _t(groups - 1)
+        low = torch.minimum((root - half).clamp_min(0).square(), whole.clamp_min(0))
+        ends = zip(whole.tolist(), low.tolist(), (root + half).square().tolist(), strict=True)
+        return [Interval(*end) for end in ends]
+    half = _spread(each.double()).sqrt() * _t(groups - 1)
     return [
         Interval(value, max(0.0, value - width), max(0.0, value + width))
         for value, width in zip(whole.tolist(), half.tolist(), strict=True)
@@ -146,6 +177,8 @@ def permutation_null(
 ) -> tuple[float, float]:
     """95th percentile over permuted labels, and the permutation p-value of ``observed``.
 
+    The floor is the least figure that is not significant at 5%: what lies above has p <= 0.05.
+
     Args:
         figure: permutes with a generator, and gives the figure then.
         observed: the figure in the order of the data, found in the same way.
@@ -156,7 +189,7 @@ def permutation_null(
     """
     generator = torch.Generator().manual_seed(seed)
     null = [figure(generator) for _ in range(draws)]
-    floor = float(torch.tensor(null, dtype=torch.float64).quantile(0.95))
+    floor = sorted(null)[-max(1, int((1 - CONFIDENCE) * (draws + 1) + 1e-9))]
     return floor, (1 + sum(value >= observed for value in null)) / (1 + draws)
 
 

@@ -12,10 +12,11 @@ from torch import Tensor
 from causalmod._registry import Registry
 from causalmod.errors import EstimatorError
 from causalmod.information.bins import BINS, BinsLike
+from causalmod.information.clustered import Clustered
 from causalmod.information.intervals import Interval
 
-#: Differences below this many noise scales are rounding, not signal.
-DUST = 1e-5
+#: Differences below this many noise scales are rounding, not signal (about 1e-7 bits at most).
+DUST = 1e-3
 #: So are differences below this share of the size of the values themselves.
 MERGE = 1e-6
 
@@ -198,6 +199,28 @@ class Estimator(ABC):
 
     def shared_interval(self, source: Tensor, target: Tensor) -> Interval | None:
         """:meth:`shared` with a 95% interval over rows, where it is known; else None: jackknife."""
+        return None
+
+    def clustered(self, source: Tensor, target: Tensor) -> Clustered | None:
+        """What chance reads of samples ``[cluster, sample, coordinate]``, where it is known.
+
+        Samples of a cluster need not be independent; else labels are permuted over clusters.
+        """
+        return None
+
+    def square_bias(self, rows: int) -> float | None:
+        """Bits of bias taken off for each degree of freedom, for figures that are like squares.
+
+        Near zero they grow as the square of something normal, such as a correlation, whose own
+        interval is then the better one. None for estimators whose figures are not.
+        """
+        return None
+
+    def shared_without(self, source: Tensor, target: Tensor, left_out: Tensor) -> Tensor | None:
+        """Bits ``[group]`` of :meth:`shared` without the samples of bool ``[group, row]``.
+
+        For estimators to which that costs little more than one figure; None else.
+        """
         return None
 
 

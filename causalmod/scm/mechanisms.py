@@ -175,6 +175,8 @@ class Mechanisms:
         clamp: bool = True,
         free: Mapping[str, Tensor] | None = None,
         on_edges: Sequence[EdgeAssignment] = (),
+        *,
+        differentiable: bool = False,
     ) -> dict[str, Tensor]:
         """Run part of the network on data rows with changes at some sites.
 
@@ -189,6 +191,7 @@ class Mechanisms:
             clamp: hold units that are constant on the data at their constant.
             free: site → positions of variables that are not clamped all the same.
             on_edges: further interventions on edges; their values have one row per run.
+            differentiable: let gradients flow from the results to what the patches put in.
 
         Returns:
             dict: site → blocks ``[run, variable, coordinate]``.
@@ -217,7 +220,9 @@ class Mechanisms:
         self.record(ends)
         known = {n: _take(self._recorded[n], rows, program.rows_at[n]) for n in ends}
         changes = {node: _compose(made) for node, made in steps.items()}
-        values = program.run(known, targets, changes, seen, rows=len(rows))
+        values = program.run(
+            known, targets, changes, seen, rows=len(rows), differentiable=differentiable
+        )
         return {name: self.site(name).split(values[self._nodes[name]]) for name in wanted}
 
     def rerun(self, rows: Tensor) -> dict[str, Tensor]:

@@ -2,57 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
-from torch import Tensor
-
 from causalmod._registry import Registry
-from causalmod.scm import StructuralCausalModel
-from causalmod.search.budget import Meter
-from causalmod.search.objective import Objective
+from causalmod.search.problem import Candidate, Problem
 
-
-@dataclass(frozen=True)
-class Candidate:
-    """A partition that a search found: module numbers ``[unit]``, and its score there."""
-
-    labels: Tensor
-    score: float
+__all__ = ["ALGORITHMS", "Algorithm", "Candidate"]
 
 
 class Algorithm(Protocol):
-    """Searches for the partition with the least ``S``."""
+    """Searches for the partition with the least score."""
 
-    def __call__(
-        self,
-        scm: StructuralCausalModel,
-        objective: Objective,
-        meter: Meter,
-        *,
-        rows: Tensor,
-        seed: int,
-        report: Callable[[float], None],
-    ) -> list[Candidate]:
-        """Search.
+    def __call__(self, problem: Problem) -> None:
+        """Search, by scoring candidates with the problem, which remembers them.
 
-        Args:
-            scm: the model.
-            objective: scores candidates.
-            meter: counts them; no more than ``meter.left()`` may be evaluated.
-            rows: row numbers that may be looked at.
-            seed: seed of everything random.
-            report: called with each best score found.
+        At least one candidate is scored; no more than ``problem.left()`` allows. Everything random
+        follows from ``problem.seed``.
 
-        Returns:
-            list: candidates, best first; at least one.
+        Raises:
+            InputError: the budget or the model is not for this algorithm.
         """
         ...
 
 
 ALGORITHMS: Registry[Algorithm] = Registry(
-    "search algorithm",
-    "causalmod.search.algorithms",
-    {"__call__": ("scm", "objective", "meter", "rows", "seed", "report")},
+    "search algorithm", "causalmod.search.algorithms", {"__call__": ("problem",)}
 )
+"""The search algorithms, a file each; found by :data:`causalmod.search.protocol.ALGORITHMS`."""

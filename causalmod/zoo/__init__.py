@@ -14,12 +14,19 @@ from causalmod.zoo.case import ZOO, Case, Checked, Fact
 from causalmod.zoo.common_cause import fork
 from causalmod.zoo.digits import two_digits
 from causalmod.zoo.gates import and_gate, copy_bit, xor
+from causalmod.zoo.grouped_convolution import planted_convolution
 from causalmod.zoo.inert_units import isolated_with_inert_units, with_inert_units
 from causalmod.zoo.isolated_blocks import isolated
+from causalmod.zoo.nested_blocks import planted_nested
 from causalmod.zoo.one_to_many import broadcast
+from causalmod.zoo.planted_blocks import planted, random_dense
+from causalmod.zoo.residual_streams import planted_streams
+from causalmod.zoo.retina_task import retina
+from causalmod.zoo.separate_heads import planted_heads
 from causalmod.zoo.separate_tracks import ducks_and_shadows
 from causalmod.zoo.symmetric import mean_field
 from causalmod.zoo.threshold_unit import threshold
+from causalmod.zoo.twin_units import planted_twins
 
 __all__ = [
     "Case",
@@ -35,6 +42,14 @@ __all__ = [
     "isolated_with_inert_units",
     "mean_field",
     "names",
+    "planted",
+    "planted_convolution",
+    "planted_heads",
+    "planted_nested",
+    "planted_streams",
+    "planted_twins",
+    "random_dense",
+    "retina",
     "threshold",
     "two_digits",
     "with_inert_units",

@@ -38,7 +38,12 @@ class Pairs(NamedTuple):
 @register("two_digits_dense", wired_apart=False)
 @register("two_digits", wired_apart=True)
 def two_digits(
-    wired_apart: bool = True, seed: int = 0, *, hidden: int = 48, steps: int = 250
+    wired_apart: bool = True,
+    seed: int = 0,
+    *,
+    hidden: int = 48,
+    steps: int = 250,
+    l1: float = 0.0,
 ) -> Case:
     """A network that names two handwritten digits, wired as two separate halves or densely.
 
@@ -63,13 +68,16 @@ def two_digits(
         seed: seed of the split, the pairs, the first weights and the shuffle.
         hidden: units in each of the two hidden layers; even, at least 2.
         steps: training steps.
+        l1: strength of the L1 penalty on the weights. After each step every weight is moved towards
+            0 by the learning rate times ``l1``, and stops there (proximal gradient), so that
+            weights become exactly 0.
 
     Returns:
         Case: ``numbers`` has the accuracies for each digit (``train_left``, ``train_right``,
         ``test_left``, ``test_right``; test is on held-out images).
 
     Raises:
-        InputError: ``hidden`` is odd or below 2, or ``steps`` below 1.
+        InputError: ``hidden`` is odd or below 2, ``steps`` below 1, or ``l1`` negative.
 
     Source: the images: Alpaydin and Kaynak, *Optical recognition of handwritten digits*, UCI
     Machine Learning Repository (1998).
@@ -85,6 +93,8 @@ def two_digits(
         )
     if steps < 1:
         raise InputError(f"steps must be at least 1; given {steps}")
+    if l1 < 0:
+        raise InputError(f"l1 must not be negative; given {l1}")
     generator = torch.Generator().manual_seed(seed)
     train, shown = draw_pairs(generator)
     owners = [
@@ -94,7 +104,7 @@ def two_digits(
         torch.arange(2 * CLASSES) // CLASSES,
     ]
     model = _network(wiring(owners, wired_apart), generator)
-    _train(model, train, steps)
+    _train(model, train, steps, l1)
     modules = _modules(owners) if wired_apart else None
     numbers = _accuracies(model, train, "train") | _accuracies(model, shown, "test")
     wired = "two halves that are not connected" if wired_apart else "one dense network"
@@ -161,7 +171,7 @@ def _plain(layer: MaskedLinear) -> nn.Linear:
     return fixed_linear(layer.weight.detach(), layer.bias.detach()).requires_grad_()
 
 
-def _train(model: nn.Sequential, pairs: Pairs, steps: int) -> None:
+def _train(model: nn.Sequential, pairs: Pairs, steps: int, l1: float) -> None:
     with torch.enable_grad():
         optimiser = torch.optim.Adam(model.parameters(), lr=RATE)
         for _ in range(steps):
@@ -169,10 +179,21 @@ def _train(model: nn.Sequential, pairs: Pairs, steps: int) -> None:
             losses = _by_digit(model, pairs, F.cross_entropy)
             (losses[0] + losses[1]).backward()
             optimiser.step()
+            if l1:
+                _shrink(model, RATE * l1)
     for layer in model:
         if isinstance(layer, MaskedLinear):
             layer.prune()
     model.requires_grad_(False).eval()
+
+
+def _shrink(model: nn.Sequential, by: float) -> None:
+    """Move every weight towards 0, as far as it goes."""
+    with torch.no_grad():
+        for layer in model:
+            if isinstance(layer, nn.Linear):
+                weight = layer.weight
+                weight.copy_(weight.sign() * (weight.abs() - by).clamp_min(0))
 
 
 def _by_digit(

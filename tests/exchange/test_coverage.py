@@ -196,3 +196,47 @@ def test_donors_shared_by_all_contexts_would_not_do(model: cm.StructuralCausalMo
 
     assert holds(covered(shared=False))
     assert covered(shared=True) < 80
+
+
+class Around(nn.Module):
+    """``a + b`` on a circle: uniform whatever ``a`` is set to, though it moves with ``a``."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.remainder(x[:, :1] + x[:, 1:], 1.0)
+
+
+@pytest.mark.parametrize("estimator", ["binned", "copula", "gaussian"])
+def test_averaged_false_positives(estimator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fresh rows each time, several donors on each of them."""
+    monkeypatch.setattr(FIGURES, "_PERMUTATIONS", 99)
+    monkeypatch.setattr(FIGURES, "_FEW_PERMUTATIONS", 19)
+    data = torch.rand(150 * 200, 2, generator=torch.Generator().manual_seed(5)).double()
+    every = cm.compile(Around().eval(), data)
+    positive = 0
+    for seed in range(150):
+        scm = every.with_rows(torch.arange(200 * seed, 200 * (seed + 1)))
+        found = information(scm, "input[0]", "output", estimator=estimator, seed=seed, contexts=64)
+        positive += found.p is not None and found.p <= 0.05
+    assert binom.cdf(positive, 150, 0.05) > 0.001
+    assert binom.sf(positive - 1, 150, 0.05) > 0.001
+
+
+@pytest.mark.parametrize(("estimator", "rho"), [("copula", 0.05), ("gaussian", 0.05), ("ksg", 0.5)])
+def test_observational_near_zero_and_away(estimator: str, rho: float) -> None:
+    """Correlated Gaussians against the closed form; near zero the figure is like a square."""
+    data = torch.randn(SAMPLES * 300, 2, generator=torch.Generator().manual_seed(2))
+
+    class Both(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return rho * x[:, :1] + (1 - rho**2) ** 0.5 * x[:, 1:]
+
+    population = cm.compile(Both().eval(), data)
+    seen = rho / 2 if estimator == "gaussian" else rho  # noise of the signals' own size
+    truth, inside = -log2(1 - seen**2) / 2, 0
+    for seed in range(SAMPLES):
+        some = population.with_rows(torch.arange(300 * seed, 300 * (seed + 1)))
+        found = information(some, "input[0]", "output", "observational", estimator=estimator)
+        assert found.low is not None
+        assert found.high is not None
+        inside += found.low <= truth <= found.high
+    assert holds(inside)

@@ -121,7 +121,7 @@ def test_batches_of_candidates_do_not_change_them() -> None:
     many = torch.stack([torch.tensor(truth), *all_random(len(truth), 6)])
     whole = Objective(scm, enumerate_small(scm), 2, estimator="gaussian", resolution=1.0)
     tight = Objective(
-        scm, enumerate_small(scm), 2, estimator="gaussian", resolution=1.0, memory=200_000
+        scm, enumerate_small(scm), 2, estimator="gaussian", resolution=1.0, memory=400_000
     )
     np.testing.assert_allclose(whole.terms(many).costs(), tight.terms(many).costs(), rtol=1e-9)
 

@@ -257,4 +257,7 @@ REFERENCES: dict[str, Callable[[Case], Figures]] = {
 }
 
 # Trained networks of a hundred units: nothing to enumerate. tests/zoo/test_two_digits.py has them.
-TOO_LARGE = {"two_digits", "two_digits_dense"}
+TOO_LARGE = {
+    "two_digits", "two_digits_dense", "retina", "retina_dense", "random_dense", "planted",
+    "planted_convolution", "planted_heads", "planted_nested", "planted_streams", "planted_twins",
+}  # see test_two_digits.py and test_planted.py  # fmt: skip

@@ -11,6 +11,7 @@ from torch import Tensor
 from causalmod.errors import EstimatorError
 from causalmod.information.bin_entropy import bin_entropies
 from causalmod.information.bins import BINS, Bins, BinsLike
+from causalmod.information.clustered import Clustered, clustered
 from causalmod.information.estimators.exact import value_codes
 from causalmod.information.intervals import Interval
 from causalmod.information.protocol import ESTIMATORS, MERGE, Bounds, Estimator, Observed
@@ -115,14 +116,26 @@ class Binned(Estimator):
 
     def _table(self, source: Tensor, target: Tensor) -> Tensor:
         """Counts ``[source bin, target bin]`` of pairs of which neither is discarded."""
-        if self._source_edges is None:
-            raise EstimatorError("fit the estimator with a source to measure what is shared")
-        left = bin_codes(source[..., 0], self._source_edges, self._source_bins)
-        right = bin_codes(target[..., 0], self._target_edges, self._target_bins)
+        left, right = self._both_codes(source, target)
         kept = (left >= 0) & (right >= 0)
         rows, columns = self._source_bins.count, self._target_bins.count
         cells = torch.bincount((left * columns + right)[kept], minlength=rows * columns)
         return cells.reshape(rows, columns)
+
+    def clustered(self, source: Tensor, target: Tensor) -> Clustered:
+        """See :meth:`Estimator.clustered`."""
+        found = clustered(*self._both_codes(source, target))
+        if self._target_bins.correction != "none":
+            return found
+        return found._replace(bias=0.0, independent=0.0, null=found.null + found.bias)
+
+    def _both_codes(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        if self._source_edges is None:
+            raise EstimatorError("fit the estimator with a source to measure what is shared")
+        return (
+            bin_codes(source[..., 0], self._source_edges, self._source_bins),
+            bin_codes(target[..., 0], self._target_edges, self._target_bins),
+        )
 
     def _entropies(self, responses: Tensor, parts: Tensor) -> Tensor:
         """Entropy ``[..., part]`` of the bin, over donors in numbers ``[donor, part]``.

@@ -75,6 +75,10 @@ class GaussianCopula(PairedEstimator):
         bits = -missing.log2().sum() / 2
         return Bounds(bits - _bias(len(source), left.shape[1], right.shape[1]))
 
+    def square_bias(self, rows: int) -> float:
+        """See :meth:`Estimator.square_bias`."""
+        return 1 / (2 * rows * log(2))
+
 
 def normal_scores(values: Tensor) -> Tensor:
     """Normal quantiles of ranks of ``[row, coordinate]``; equal values share their mean rank.
@@ -92,7 +96,11 @@ def normal_scores(values: Tensor) -> Tensor:
 
 def _basis(scores: Tensor) -> Tensor:
     """Orthonormal columns ``[row, rank]`` that span centred scores; none for constant ones."""
-    vectors, values, _ = torch.linalg.svd(scores - scores.mean(0), full_matrices=False)
+    centred = scores - scores.mean(0)
+    if scores.shape[1] == 1:
+        vectors, values = torch.nn.functional.normalize(centred, dim=0), centred.norm(dim=0)
+    else:
+        vectors, values, _ = torch.linalg.svd(centred, full_matrices=False)
     return vectors[:, values > 1e-8 * max(len(scores), 1) ** 0.5]
 
 

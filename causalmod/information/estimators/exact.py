@@ -29,6 +29,8 @@ class Exact(Estimator):
     exact = True
     counts = True
     paper = "Shannon (1948)"
+    assumes = "few values of each unit; every donor can be gone through"
+    cost = "n \\log n"
 
     def __init__(self, source_size: Tensor | None, target_size: Tensor) -> None:
         self._source_size = source_size

@@ -90,7 +90,13 @@ class GaussianChannel(Estimator):
         left = standardise(source.double(), self._source_noise)
         right = standardise(target.double(), self._target_noise)
         joint = channel_bits(torch.cat([left, right], dim=-1))
-        return Bounds((channel_bits(left) + channel_bits(right) - joint).clamp_min(0))
+        one, other = channel_bits(left), channel_bits(right)
+        still = (one == 0) | (other == 0)  # a side that does not move: not even rounding
+        return Bounds(torch.where(still, 0.0, (one + other - joint).clamp_min(0)))
+
+    def square_bias(self, rows: int) -> float:
+        """See :meth:`Estimator.square_bias`."""
+        return 0.0
 
 
 def standardise(responses: Tensor, noise: Tensor) -> Tensor:

@@ -15,6 +15,8 @@ NEIGHBOURS = 4
 MOST_COORDINATES = 8
 _CHUNK = 2**20  # distances at a time
 _ROUNDING = 1e-10  # by which distances that are equal may differ
+_SMALLEST = 1e-300  # distance of samples that do not coincide
+_SPARE = 8  # neighbours that are found in place of those left out
 
 
 class NearestNeighbours(PairedEstimator):
@@ -71,6 +73,14 @@ class NearestNeighbours(PairedEstimator):
             neighbour_bits(source.double() / self._source_scale, target / self._target_scale)
         )
 
+    def shared_without(self, source: Tensor, target: Tensor, left_out: Tensor) -> Tensor:
+        """See :meth:`Estimator.shared_without`."""
+        if self._source_scale is None:
+            raise EstimatorError("fit the estimator with a source to measure what is shared")
+        return neighbour_bits_without(
+            source.double() / self._source_scale, target / self._target_scale, left_out
+        )
+
 
 # not as a decorator, which would hide from type checkers what others inherit
 ESTIMATORS.register(NearestNeighbours.name)(NearestNeighbours)
@@ -78,30 +88,76 @@ ESTIMATORS.register(NearestNeighbours.name)(NearestNeighbours)
 
 def neighbour_bits(source: Tensor, target: Tensor, neighbours: int = NEIGHBOURS) -> Tensor:
     """Bits that two sides ``[row, coordinate]`` share; below 0 by chance."""
+    none = torch.zeros(1, len(source), dtype=torch.bool)
+    return neighbour_bits_without(source, target, none, neighbours)[0]
+
+
+def neighbour_bits_without(
+    source: Tensor, target: Tensor, left_out: Tensor, neighbours: int = NEIGHBOURS
+) -> Tensor:
+    """:func:`neighbour_bits` with some samples left out, several times, from the same distances.
+
+    Args:
+        source: ``[row, coordinate]``.
+        target: ``[row, coordinate]``.
+        left_out: bool ``[group, row]``: the samples that each group leaves out.
+        neighbours: which neighbour the distance is taken to.
+
+    Returns:
+        Tensor: ``[group]`` bits.
+    """
     left, right = source.double().contiguous(), target.double().contiguous()
-    rows = len(left)
+    total = torch.zeros(len(left_out), dtype=torch.float64)
     if any(bool((side == side[0]).all()) for side in (left, right)):
-        return torch.zeros((), dtype=torch.float64)
-    total = torch.zeros((), dtype=torch.float64)
-    step = max(1, _CHUNK // rows)
-    for start in range(0, rows, step):
+        return total
+    kept = ~left_out
+    weights = kept.T.double()
+    step = max(1, _CHUNK // len(left))
+    for start in range(0, len(left), step):
         some = slice(start, start + step)
         x, y = _distances(left[some], left), _distances(right[some], right)
         both = torch.maximum(x, y)
-        # the sample itself is its own neighbour 0
-        reach = both.topk(neighbours + 1, dim=1, largest=False).values[:, -1:]
-        inside = reach * (1 - _ROUNDING)
-        near = [torch.lt(d, inside, out=torch.empty_like(d)).sum(1) for d in (x, y)]
-        same = (reach == 0)[:, 0]
-        count = torch.full_like(near[0], neighbours)
-        if bool(same.any()):
-            count[same] = (both[same] == 0).double().sum(1)
-            near = [
-                torch.where(same, (d == 0).double().sum(1), n)
-                for d, n in zip((x, y), near, strict=True)
-            ]
-        total += (torch.digamma(count) - sum(torch.digamma(n) for n in near)).sum()
-    return (total / rows + torch.digamma(torch.tensor(float(rows), dtype=torch.float64))) / log(2)
+        reach = _reach(both, kept, neighbours)  # [row, group]
+        coincide = reach == 0
+        limit = torch.where(coincide, _SMALLEST, reach * (1 - _ROUNDING))
+        near = [_within(side, limit, weights) for side in (x, y)]
+        count = torch.full_like(limit, neighbours)
+        if bool(coincide.any()):
+            count = torch.where(coincide, _within(both, limit, weights), count)
+        terms = torch.digamma(count) - sum(torch.digamma(n.clamp_min(1)) for n in near)
+        total += (terms * weights[some]).sum(0)
+    rows = weights.sum(0)
+    return (total / rows + torch.digamma(rows)) / log(2)
+
+
+def _reach(both: Tensor, kept: Tensor, neighbours: int) -> Tensor:
+    """Distance ``[row, group]`` to the neighbour of that number among those that are kept."""
+    most = min(both.shape[1], neighbours + 1 + (0 if bool(kept.all()) else _SPARE))
+    nearest, who = both.topk(most, dim=1, largest=False)  # a sample is its own neighbour 0
+    counted = kept.T[who].cumsum(1)  # [row, neighbour, group]
+    place = (counted <= neighbours).sum(1)
+    found = nearest.gather(1, place.clamp_max(most - 1))
+    for row, group in (place == most).nonzero().tolist():  # more were left out than there are spare
+        found[row, group] = both[row, kept[group]].kthvalue(neighbours + 1).values
+    return found
+
+
+def _within(distances: Tensor, limit: Tensor, weights: Tensor) -> Tensor:
+    """Number ``[row, group]`` of kept samples nearer than the limit ``[row, group]``.
+
+    Few limits differ between groups: each one is gone through once for the rows that have it.
+    """
+    found = torch.empty_like(limit)
+    left = torch.ones_like(limit, dtype=torch.bool)
+    while True:
+        rows = left.any(1).nonzero()[:, 0]
+        if not len(rows):
+            return found
+        first = limit.gather(1, left.long().argmax(1, keepdim=True))[rows]
+        counts = (distances[rows] < first).double() @ weights
+        same = left[rows] & (limit[rows] == first)
+        found[rows] = torch.where(same, counts, found[rows])
+        left[rows] &= ~same
 
 
 def _distances(some: Tensor, every: Tensor) -> Tensor:

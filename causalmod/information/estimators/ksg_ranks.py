@@ -6,7 +6,11 @@ from torch import Tensor
 
 from causalmod.errors import EstimatorError
 from causalmod.information.estimators.copula import normal_scores
-from causalmod.information.estimators.ksg import NearestNeighbours, neighbour_bits
+from causalmod.information.estimators.ksg import (
+    NearestNeighbours,
+    neighbour_bits,
+    neighbour_bits_without,
+)
 from causalmod.information.protocol import ESTIMATORS, Bounds
 
 
@@ -30,3 +34,9 @@ class NearestNeighboursOfRanks(NearestNeighbours):
         if self._source_scale is None:
             raise EstimatorError("fit the estimator with a source to measure what is shared")
         return Bounds(neighbour_bits(normal_scores(source), normal_scores(target)))
+
+    def shared_without(self, source: Tensor, target: Tensor, left_out: Tensor) -> Tensor:
+        """See :meth:`Estimator.shared_without`; ranks are those among all samples."""
+        if self._source_scale is None:
+            raise EstimatorError("fit the estimator with a source to measure what is shared")
+        return neighbour_bits_without(normal_scores(source), normal_scores(target), left_out)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
+from causalmod.compiler import Update
 from causalmod.interventions import Assignment, EdgeAssignment
 
 
@@ -46,6 +48,7 @@ class Ready:
         change: ``[rows, coordinates]`` by how much they change; None for whole numbers.
         differs: bool ``[rows]``: does anything change?
         count: number of rows on which something does.
+        moves: how each linear map that reads the site moves; None where that is not known.
     """
 
     job: Job
@@ -53,3 +56,4 @@ class Ready:
     change: Tensor | None
     differs: Tensor
     count: int
+    moves: Mapping[str, Update] | None

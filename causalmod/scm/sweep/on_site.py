@@ -87,7 +87,15 @@ class SiteEngine:
             by_job = (new - old).unflatten(1, parts).movedim(1, 0).flatten(2).contiguous()
             changes = list(by_job)
         values = new.unflatten(1, parts).unbind(1)
-        return [Ready(*each) for each in zip(jobs, values, changes, differs, counts, strict=True)]
+        moves = [self._moves(*each) for each in zip(jobs, changes, strict=True)]
+        every = zip(jobs, values, changes, differs, counts, moves, strict=True)
+        return [Ready(*each) for each in every]
+
+    def _moves(self, job: Job, change: Tensor | None) -> Mapping[str, compiler.Update] | None:
+        """How the linear maps that read the site move, if they all do so simply."""
+        if self._readers is None or not self._fast or change is None:
+            return None
+        return self._readers.updates(self._order[job.made[0].index].flatten())
 
     def run(self, jobs: Sequence[Ready], rows: slice, out: Mapping[str, Tensor]) -> None:
         """Run jobs on a block of rows; the results go where ``out`` says."""
@@ -114,8 +122,8 @@ class SiteEngine:
         start = size
         for place, index in enumerate(picked):
             # one pass over the rows as they are, and those that changed behind them
-            places = every[:size].scatter(0, index, every[start : start + len(index)])
-            start += len(index)
+            places = every[:size].scatter(0, index, every[start : start + index.shape[0]])
+            start += index.shape[0]
             for name, values in both.items():
                 target = out[name][place, rows]
                 if target.is_contiguous():
@@ -162,25 +170,26 @@ class SiteEngine:
         elif len(jobs) > 1:
             local = torch.arange(size, device=self._blocks.device).repeat(len(jobs))
         count = size if local is None else len(local)
-        updates = self._updates(jobs)
+        moves = [each.moves for each in jobs if each.moves is not None]
+        simple = len(moves) == len(jobs)
         known = {node: _rows(scm, node, rows, local) for node in self._outside}
-        if self._whole or updates is None:
+        if self._whole or not simple:
             known[self._node] = self._set(jobs, picked, rows)
         wanted = [scm.node_of(name) for name in self.wanted]
-        owned = frozenset(self._fast if updates is not None else ())
+        owned = frozenset(self._fast if simple else ())
         into: dict[str, Tensor] = {}
         if not self._mutilated:
             into = self._room(known, wanted, owned, out)
         changes = [each.change[rows] for each in jobs if each.change is not None]
         for node in owned:
-            moves = [update[node] for update in updates or []]
+            own = [each[node] for each in moves]
             held, room = _rows(scm, node, rows, None), into.pop(node, None)
             if room is None:
                 room = self._memory_for(node, held.shape[0] * len(jobs), held)
             if picked is None:
-                known[node] = self._moved_all(moves, changes, held, room)
+                known[node] = self._moved_all(own, changes, held, room)
             else:
-                known[node] = self._moved_some(moves, changes, held, room, picked)
+                known[node] = self._moved_some(own, changes, held, room, picked)
         patches: dict[str, compiler.Patch] = {}
         views: list[compiler.View] = []
         if self._mutilated:
@@ -219,10 +228,10 @@ class SiteEngine:
         before = held.unflatten(0, (-1, each))
         start = 0
         for move, change, index in zip(moves, changes, picked, strict=True):
-            part = room[start : start + len(index) * each]
+            part = room[start : start + index.shape[0] * each]
             torch.index_select(before, 0, index, out=part.unflatten(0, (-1, each)))
             move.apply(part, change[index], part)
-            start += len(part)
+            start += part.shape[0]
         return room[:start]
 
     def _room(
@@ -264,17 +273,6 @@ class SiteEngine:
         if held is None or len(held) < size:
             held = self._scratch[node] = like.new_empty(size, *like.shape[1:])
         return held[:size]
-
-    def _updates(self, jobs: Sequence[Ready]) -> list[dict[str, compiler.Update]] | None:
-        if self._readers is None or not self._fast or jobs[0].change is None:
-            return None
-        found: list[dict[str, compiler.Update]] = []
-        for job in jobs:
-            update = self._readers.updates(self._order[job.job.made[0].index].flatten())
-            if update is None:
-                return None
-            found.append(update)
-        return found
 
     def _set(self, jobs: Sequence[Ready], picked: Sequence[Tensor] | None, rows: slice) -> Tensor:
         """The site itself, with the variables of each job set."""

@@ -1,67 +1,97 @@
-"""Exhaustive: every partition of up to ten units."""
+"""Exhaustive: every partition, where there are not too many."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from causalmod.errors import InputError
-from causalmod.scm import StructuralCausalModel
-from causalmod.search.budget import Meter
-from causalmod.search.objective import Objective, Terms, score_of
-from causalmod.search.protocol import ALGORITHMS, Candidate
+from causalmod.search.problem import Candidate, Problem
+from causalmod.search.protocol import ALGORITHMS
+from causalmod.search.terms import Terms
+from causalmod.search.weighting import weighting_of
 
-MAX_UNITS = 10
-_BATCH = 256
+MAX_PARTITIONS = 100_000
 _TIE = 1e-9
+_AT_ONCE = 256  # partitions evaluated between two looks at the clock
 
 
 @ALGORITHMS.register("exhaustive")
-def exhaustive(
-    scm: StructuralCausalModel,
-    objective: Objective,
-    meter: Meter,
-    *,
-    rows: Tensor,
-    seed: int,
-    report: Callable[[float], None],
-) -> list[Candidate]:
-    """Score every partition into exactly ``k`` modules; the same-size mean is over all members.
+def exhaustive(problem: Problem) -> None:
+    """Score every partition into exactly ``k`` modules.
 
-    Returns:
-        All partitions, best first; those that tie with the best stand together at the front.
+    Each is compared with all others of its sizes per layer, not with a sample of them.
 
     Raises:
-        InputError: more than ten units, or more modules than units.
+        InputError: more than 100,000 partitions, or more than the budget allows.
     """
-    count, k = len(scm.units), objective.k
-    if count > MAX_UNITS:
+    units, k = len(problem.scm.units), problem.k
+    count = partitions(units, k)
+    if count > MAX_PARTITIONS:
         raise InputError(
-            f"exhaustive search takes at most {MAX_UNITS} units; the model has {count}"
+            f"{units} units have {count:,} partitions into {k} modules; exhaustive search takes at "
+            f"most {MAX_PARTITIONS:,}: use method='auto'"
         )
-    every = all_partitions(count, k)
-    parts = [
-        objective.terms(every[start : start + _BATCH]) for start in range(0, len(every), _BATCH)
-    ]
-    meter.used += len(every)
-    terms = Terms(
-        torch.cat([p.received for p in parts]),
-        torch.cat([p.rest for p in parts]),
-        torch.cat([p.inside for p in parts]),
-    )
-    classes: dict[tuple[tuple[int, ...], ...], list[int]] = {}
-    for place, labels in enumerate(every):
-        classes.setdefault(objective.size_class(labels), []).append(place)
-    scores = torch.zeros(len(every), dtype=torch.float64)
-    for members in classes.values():
-        peers = terms[torch.tensor(members)]
-        for place in members:
-            scores[place] = score_of(terms[place : place + 1], peers)
-    report(float(scores.min()))
+    problem.meter.need(count, f"exhaustive search of {units} units into {k} modules")
+    every = all_partitions(units, k)
+    if problem.meter.late:
+        problem.score(every[0])  # which says how long it takes
+    parts: list[Terms] = []
+    done: list[Tensor] = []
+    for some in every.split(_AT_ONCE):
+        if problem.meter.late and parts:
+            break
+        parts.append(problem.terms(list(some)))
+        done.append(some)
+    labels, terms = torch.cat(done), Terms.joined(parts)
+    classes = _classes(labels, problem.layer, k)
+    scores = _scores(terms, classes)
     order = scores.argsort(stable=True)
-    return [Candidate(every[i], float(scores[i])) for i in order.tolist()]
+    best = int(order[0])
+    objective = problem.objective
+    objective.learn(labels[best], terms[(classes == classes[best]).nonzero().flatten()])
+    for place in order.tolist():
+        problem.keep(labels[place], float(scores[place]))
+
+
+def _classes(labels: Tensor, layer: Tensor, k: int) -> Tensor:
+    """Number of the size class of each partition."""
+    layers = int(layer.max()) + 1
+    hot = torch.nn.functional.one_hot(layer, layers).double()
+    member = torch.nn.functional.one_hot(labels, k).double().movedim(1, 2)
+    counts = (member @ hot).long()  # [partition, module, layer]
+    code = torch.zeros(counts.shape[:2], dtype=torch.long)
+    for number in range(layers):  # lexicographic rank of each module's counts
+        code = (code * (len(layer) + 1) + counts[..., number]).flatten()
+        code = code.unique(return_inverse=True)[1].reshape(counts.shape[:2])
+    return code.sort(1)[0].unique(dim=0, return_inverse=True)[1]
+
+
+def _scores(terms: Terms, classes: Tensor) -> Tensor:
+    costs = terms.costs().double()
+    if weighting_of(terms.weighting).same_size:
+        number = int(classes.max()) + 1
+        total = torch.zeros(number, dtype=torch.float64).index_add_(0, classes, costs)
+        mean = (total / torch.bincount(classes, minlength=number))[classes]
+        costs = torch.where(mean > 0, costs / mean.clamp_min(1e-300), 1.0)
+    return torch.where(terms.silent(), 0.0, costs)
+
+
+@cache
+def partitions(count: int, k: int) -> int:
+    """Number of partitions of ``count`` units into ``k`` modules (Stirling, second kind).
+
+    Example:
+        >>> partitions(5, 3)
+        25
+    """
+    row = [1] + [0] * k
+    for _ in range(count):
+        row = [0] + [row[m - 1] + m * row[m] for m in range(1, k + 1)]
+    return row[k]
 
 
 def all_partitions(count: int, k: int) -> Tensor:
@@ -79,22 +109,21 @@ def all_partitions(count: int, k: int) -> Tensor:
     if k > count:
         raise InputError(f"{count} live units cannot be split into {k} modules")
     strings = torch.zeros(1, 1, dtype=torch.long)
-    for _ in range(count - 1):
+    for left in reversed(range(count - 1)):
         top = strings.amax(1)
-        choices = [
-            torch.cat(
-                [strings[top >= label - 1], torch.full((int((top >= label - 1).sum()), 1), label)],
-                dim=1,
-            )
-            for label in range(k)
-        ]
-        strings = torch.cat(choices)
+        grown = []
+        for label in range(k):
+            fits = (top >= label - 1) & (torch.clamp(top, min=label) + left >= k - 1)
+            part = strings[fits]
+            grown.append(torch.cat([part, torch.full((len(part), 1), label)], dim=1))
+        strings = torch.cat(grown)
     full = strings[strings.amax(1) == k - 1]
-    order = sorted(range(len(full)), key=lambda i: full[i].tolist())
-    return full[order]
+    for column in reversed(range(count)):  # lexicographic order
+        full = full[full[:, column].argsort(stable=True)]
+    return full
 
 
-def ties(candidates: list[Candidate]) -> list[Candidate]:
+def ties(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Candidates that share the least score, the best itself included."""
     best = candidates[0].score
     return [c for c in candidates if c.score <= best + _TIE * max(1.0, abs(best))]

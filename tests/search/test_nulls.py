@@ -118,3 +118,19 @@ def test_masked_weights_are_permuted_where_they_take_effect() -> None:
     null = null_network(scm, 0)
     assert null is not None
     assert not torch.allclose(null.observe()["relu"], scm.observe()["relu"])
+
+
+def test_a_unit_that_fires_on_one_row_keeps_its_weights() -> None:
+    """Its weights over its standard deviation would swamp the row on which it fires."""
+    model, data, _ = planted(widths=(8, 12, 4))
+    data[:, 0] = 0.0
+    data[7, 0] = 3.0
+    with torch.no_grad():
+        linear(model, "linear1").weight[2] = torch.tensor([9.0] + 7 * [0.0])
+        linear(model, "linear1").bias[2] = -1.0
+    scm, null = cm.compile(model, data), _null(model, data)
+    assert "act1[2]" in scm.units.names
+    before, after = (each.parameters["p_readout_weight"] for each in (scm, null))
+    assert torch.equal(after[:, 2], before[:, 2])
+    assert not torch.equal(after, before)
+    assert null.observe()["output"][7].abs().max() < 3 * scm.observe()["output"].abs().max()

@@ -1,0 +1,1 @@
+"""Weighted operations, a kind in each file."""

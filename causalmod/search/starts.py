@@ -1,0 +1,36 @@
+"""Where searches start: clusters of the flow graph, made likelier by the block model."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from causalmod.search.block_model import BlockModel, Fitted, balanced
+from causalmod.search.clusters import leiden_labels, spectral_labels
+from causalmod.search.flow import FlowGraph
+from causalmod.search.problem import Problem
+
+LARGE = 3000  # units above which one start has to do
+_ROUNDS = (1, 6)  # of balancing: receivers alone, and both sides
+_EXTRA = 3  # further seeds of k-means
+
+
+def spectral_start(problem: Problem, flow: FlowGraph) -> Tensor:
+    """Return the likeliest labels that spectral clusters lead to: ``[unit]``."""
+    model = BlockModel(flow, problem.layer)
+    large = flow.count > LARGE
+    found: list[Fitted] = []
+    for rounds in _ROUNDS[:1] if large else _ROUNDS:
+        graph = balanced(flow, rounds)
+        for extra in range(1 if large else 1 + _EXTRA):
+            labels = spectral_labels(
+                graph, problem.layer, problem.k, problem.seed + extra, starts=1 if extra else 10
+            )
+            found.append(model.refine(labels, problem.k))
+    return max(found, key=lambda each: each.likelihood).labels
+
+
+def leiden_start(problem: Problem, flow: FlowGraph) -> Tensor:
+    """Return the labels that Leiden's communities lead to: ``[unit]``."""
+    model = BlockModel(flow, problem.layer)
+    labels = leiden_labels(balanced(flow, 1), problem.k, problem.seed)
+    return model.refine(labels, problem.k).labels
