@@ -21,6 +21,12 @@ class NamedMechanisms(Mechanisms):
     """Mechanisms whose sites, variables and modules are asked for by name."""
 
     _modules: Modules = {}  # noqa: RUF012  (never changed: with_partition gives a copy its own)
+    _members: frozenset[Variable] = frozenset()
+
+    @property
+    def members(self) -> frozenset[Variable]:
+        """The variables inside a submodel; empty for a whole model."""
+        return self._members
 
     @cached_property
     def available(self) -> Sites:
@@ -44,6 +50,8 @@ class NamedMechanisms(Mechanisms):
     def resolve(self, selectors: str | Variable | Iterable[str | Variable]) -> tuple[Variable, ...]:
         """Return the variables that one or several selectors name, without repeats.
 
+        In a submodel the name of a site stands for its members there, if it has any.
+
         Raises:
             SelectorError: an unknown site or variable; the nearest name is suggested.
         """
@@ -54,10 +62,13 @@ class NamedMechanisms(Mechanisms):
             if isinstance(selector, str) and selector.strip() in self._modules:
                 found.update(dict.fromkeys(self._modules[selector.strip()]))
                 continue
-            site, _ = self._parse(selector)
+            site, indices = self._parse(selector)
             name = self._site_name(site, selector)
             counts = {name: self.sites[name].count}
-            found.update(dict.fromkeys(expand(name + selector.strip()[len(site) :], counts)))
+            named = expand(name + selector.strip()[len(site) :], counts)
+            if indices is None and self._members:
+                named = tuple(v for v in named if v in self._members) or named
+            found.update(dict.fromkeys(named))
         return tuple(found)
 
     def _parse(self, selector: str) -> tuple[str, tuple[int | slice, ...] | None]:

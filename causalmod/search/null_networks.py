@@ -79,10 +79,14 @@ def _senders(scm: StructuralCausalModel, node: str) -> tuple[Tensor, Tensor]:
 
 
 def _live_units(scm: StructuralCausalModel, node: str, count: int) -> Tensor:
-    """Which coordinates of a node belong to units that are not inert (all, if it is no site)."""
+    """Which coordinates of a node belong to live units (all, if it is no site).
+
+    In a submodel these are its own: what comes from outside keeps its weights.
+    """
     site = scm.site_at(node)
+    if site in scm.inputs and scm.members:
+        return torch.zeros(count, dtype=torch.bool)
     if site is None or site in scm.inputs or scm.sites[site].count != count:
         return torch.ones(count, dtype=torch.bool)
-    chosen = scm.representative[site]
-    inert = scm.units.inert
-    return torch.tensor([name not in inert for name in scm.sites[chosen].variables])
+    chosen, live = scm.representative[site], scm.units.position
+    return torch.tensor([name in live for name in scm.sites[chosen].variables])
