@@ -30,6 +30,7 @@ _PUBLIC = {
     "Estimate": "information",
     "Exchange": "exchange",
     "Flow": "exchange",
+    "Hierarchy": "hierarchy",
     "Modularity": "modularity",
     "Partition": "partition",
     "SearchBudget": "search",
@@ -41,6 +42,9 @@ _PUBLIC = {
     "compile": "scm",
     "exchange": "exchange",
     "flow": "exchange",
+    "hierarchy": "hierarchy",
+    "track": "modularity",
+    "Track": "modularity",
     "falsify": "queries",
     "from_dowhy": "bridges",
     "from_functions": "bridges",
@@ -71,6 +75,7 @@ __all__ = [
     "Exchange",
     "Falsification",
     "Flow",
+    "Hierarchy",
     "Identification",
     "InputError",
     "Interrupted",
@@ -84,6 +89,7 @@ __all__ = [
     "Site",
     "StructuralCausalModel",
     "Sweep",
+    "Track",
     "Variable",
     "Verification",
     "__version__",
@@ -95,6 +101,7 @@ __all__ = [
     "from_dowhy",
     "from_functions",
     "from_pgmpy",
+    "hierarchy",
     "identify",
     "information",
     "load",
@@ -109,6 +116,7 @@ __all__ = [
     "to_frame",
     "to_gml",
     "to_pgmpy",
+    "track",
     "verify",
     "zoo",
 ]
@@ -164,9 +172,10 @@ if TYPE_CHECKING:
         SelectorError,
     )
     from causalmod.exchange import Exchange, Flow, exchange, flow, information
+    from causalmod.hierarchy import Hierarchy, hierarchy
     from causalmod.information import Estimate, arrow_strengths
     from causalmod.interventions import mean, resample
-    from causalmod.modularity import Modularity, modularity
+    from causalmod.modularity import Modularity, Track, modularity, track
     from causalmod.partition import Partition
     from causalmod.plotting import to_dot
     from causalmod.queries import (

@@ -8,6 +8,7 @@ from functools import partial
 from causalmod.errors import EstimatorError, InputError, Interrupted
 from causalmod.exchange.choice import check_resolution
 from causalmod.exchange.parallel import in_parallel
+from causalmod.exchange.progress import Progress, progress_of
 from causalmod.modularity.modules_count import (
     FEW_NULLS,
     Tried,
@@ -25,8 +26,6 @@ from causalmod.provenance import Stopwatch
 from causalmod.scm import StructuralCausalModel
 from causalmod.search import SearchBudget, null_network
 
-Progress = Callable[[str, int, int], None]
-
 
 def modularity(
     scm: StructuralCausalModel,
@@ -37,7 +36,7 @@ def modularity(
     estimator: str = "auto",
     resolution: float = 1.0,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Modularity:
     """Find the partition into modules that communicate least for what flows inside them.
 
@@ -62,7 +61,8 @@ def modularity(
             Gaussian channel and reports pairwise bounds.
         resolution: noise scale in standard deviations of the reported figures.
         seed: seed of everything random.
-        progress: called with (stage, steps done, steps in all).
+        progress: True or False for a bar or none; or a function of (stage, steps done, steps in
+            all). None shows a bar on a terminal.
 
     Returns:
         Modularity: search on one half of the rows, figures on the other (all rows when counting
@@ -91,14 +91,15 @@ def modularity(
     )
     settings(k=counts[0])  # what cannot be is refused before any work
     given = isinstance(k, int)
-    work = _Work(scm, settings, estimator, nulls, progress or (lambda stage, done, total: None))
-    try:
-        work.choose(counts, given=given)
-        work.measure()
-        work.calibrate()
-    except KeyboardInterrupt as stop:
-        raise Interrupted(work.result(complete=False)) from stop
-    return work.result(complete=True)
+    with progress_of(progress) as tell:
+        work = _Work(scm, settings, estimator, nulls, tell)
+        try:
+            work.choose(counts, given=given)
+            work.measure()
+            work.calibrate()
+        except KeyboardInterrupt as stop:
+            raise Interrupted(work.result(complete=False) if work.tried else None) from stop
+        return work.result(complete=True)
 
 
 def _null_score(scm: StructuralCausalModel, settings: Settings, seed: int) -> float | None:
@@ -205,10 +206,8 @@ class _Work:
 
         self._null_scores(chosen, range(len(chosen.nulls), self.nulls), note)
 
-    def result(self, complete: bool) -> Modularity | None:
+    def result(self, complete: bool) -> Modularity:
         """Put everything together; ``complete`` is False after an interruption."""
-        if not self.tried:
-            return None
         chosen = self.chosen or min(self.tried, key=lambda each: each.found.score)
         reading = self.reading or Reading(self.scm, chosen.settings, self.estimator, chosen.found)
         one = not self.given and complete and not beats_chance(chosen.found, chosen.nulls)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,6 +19,9 @@ from causalmod.modularity.calibration import GROUPS, Calibrated, calibrate, left
 from causalmod.modularity.pipeline import Found, Settings
 from causalmod.scm import StructuralCausalModel
 from causalmod.search import Terms, score_of
+
+if TYPE_CHECKING:
+    from causalmod.modularity.result import Modularity
 
 MOST = 10  # modules that are tried
 TOLERANCE = 0.01
@@ -166,8 +170,24 @@ def beats_chance(found: Found, nulls: Sequence[float], spreads: float = 2.0) -> 
 
     True without null networks: there is nothing to compare with.
     """
-    if not nulls or bool(found.own.silent()[0]):
+    silent = bool(found.own.silent()[0])
+    return silent or below_nulls(found.score, nulls, spreads)
+
+
+def below_nulls(score: float, nulls: Sequence[float], spreads: float) -> bool:
+    """Is a score below all of some, and ``spreads`` standard deviations under their mean?"""
+    if not nulls:
         return True
-    sample = torch.tensor(nulls, dtype=torch.float64)
-    spread = float(sample.std()) if len(nulls) > 1 else 0.0
-    return found.score < min(float(sample.min()), float(sample.mean()) - spreads * spread)
+    mean = sum(nulls) / len(nulls)
+    squares = sum((each - mean) ** 2 for each in nulls)
+    spread = (squares / (len(nulls) - 1)) ** 0.5 if len(nulls) > 1 else 0.0
+    return score < min(*nulls, mean - spreads * spread)
+
+
+def clears_chance(result: Modularity, spreads: float) -> bool:
+    """Say of a result whether its best split :func:`beats_chance`."""
+    if result.k == 1:
+        return False
+    if result.exchange.bits == 0 and result.raw == 1:
+        return True
+    return below_nulls(1 - result.raw, result.null_scores, spreads)

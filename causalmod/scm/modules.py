@@ -61,7 +61,7 @@ def read_modules(
 
 def _leaves(given: object, prefix: str) -> Iterator[tuple[str, Any]]:
     """Yield dotted names and members of the modules that hold no other modules."""
-    modules = given.modules if isinstance(given, Partition) else given
+    modules = getattr(given, "modules", given)  # of a partition or a hierarchy
     if not isinstance(modules, Mapping) or not modules:
         raise PartitionError(
             "expected a partition, or a mapping from module name to members (or to modules inside "

@@ -106,9 +106,10 @@ class NamedMechanisms(Mechanisms):
         """Return the same model in which names of modules are selectors.
 
         Args:
-            partition: a partition; or a mapping from module name to members, in which a module
-                may again be a partition or a mapping: ``left.a`` is module ``a`` of ``left``, and
-                ``left`` all of its modules together. Not every variable needs a module.
+            partition: a partition or a hierarchy; or a mapping from module name to members, in
+                which a module may again be a partition or a mapping: ``left.a`` is module ``a`` of
+                ``left``, and ``left`` all of its modules together. Not every variable needs a
+                module.
 
         Raises:
             PartitionError: a module is empty, named like a site, or overlaps with another.
