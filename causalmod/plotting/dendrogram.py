@@ -62,10 +62,11 @@ def _branches(
     ends = [height[child.name] for child in node.children]
     axes.plot([level, level], [min(ends), max(ends)], color=ink, linewidth=1.6)
     axes.plot([level], [here], "o", color=ink, markersize=4)
+    crossed = any(abs(end - here) < 0.3 for end in ends)  # a branch runs where the score stands
     axes.annotate(
-        score_text(node) or "not calibrated", (level, here), xytext=(5, 0),
-        textcoords="offset points", fontsize=SMALL, color=INK, va="center", zorder=5,
-        bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none"},
+        score_text(node) or "not calibrated", (level, here), xytext=(5, 3 if crossed else 0),
+        textcoords="offset points", fontsize=SMALL, color=INK,
+        va="bottom" if crossed else "center",
     )  # fmt: skip
     for child in node.children:
         at, shade = height[child.name], shades[child.name]

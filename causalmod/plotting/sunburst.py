@@ -6,7 +6,7 @@ from math import cos, degrees, pi, sin
 from typing import TYPE_CHECKING
 
 from causalmod._display import FIGURES
-from causalmod.plotting.style import COLUMN, INK, PAPER, SMALL, TEXT, new_figure
+from causalmod.plotting.style import COLUMN, FAINT, INK, PAPER, SMALL, TEXT, new_figure
 from causalmod.plotting.text import drawable
 from causalmod.plotting.tree import coloured, is_dark, last, score_text
 
@@ -35,8 +35,14 @@ def plot_sunburst(tree: Hierarchy) -> Figure:
     if score:
         middle += f"\n{score.replace(' ', chr(10))}"
     axes.text(0, 0, middle, ha="center", va="center", fontsize=SMALL, color=INK)
-    _ring(axes, tree.root, 90.0, -360.0, _HOLE, shades)
-    reach = _HOLE + max(tree.depth, 0.2)
+    if tree.root.children:
+        _ring(axes, tree.root, 90.0, -360.0, _HOLE, shades)
+    else:
+        from matplotlib.patches import Wedge
+
+        axes.add_patch(Wedge((0, 0), _HOLE + 1, 0, 360, width=1, facecolor=FAINT, edgecolor=PAPER))
+        axes.text(0, _HOLE + 0.5, "not split", ha="center", va="center", fontsize=TEXT, color=INK)
+    reach = _HOLE + max(tree.depth, 1)
     axes.set_xlim(-1.02 * reach, 1.02 * reach)
     axes.set_ylim(-1.02 * reach, 1.02 * reach)
     return figure

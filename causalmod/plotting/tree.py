@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from causalmod.plotting.style import MUTED, PAPER, colour
@@ -48,11 +47,6 @@ def score_text(node: Node) -> str:
 def last(name: str) -> str:
     """Return the last part of a module's name."""
     return name.rpartition(".")[2]
-
-
-def leaves_of(node: Node) -> Iterator[Node]:
-    """Yield the modules inside a module that are not split."""
-    return (each for each in node.walk() if not each.children)
 
 
 def describe_hierarchy(tree: Hierarchy) -> str:
