@@ -92,6 +92,7 @@ def hierarchy(
                     nulls=nulls,
                     estimator=estimator,
                     resolution=resolution,
+                    curves=False,
                     seed=seed,
                     progress=_prefixed(tell, draft.name),
                 )

@@ -35,6 +35,7 @@ def modularity(
     nulls: int = 19,
     estimator: str = "auto",
     resolution: float = 1.0,
+    curves: bool = True,
     seed: int = 0,
     progress: Progress | bool | None = None,
 ) -> Modularity:
@@ -60,6 +61,7 @@ def modularity(
         estimator: ``"auto"`` counts exactly where units take few values, else ranks with the
             Gaussian channel and reports pairwise bounds.
         resolution: noise scale in standard deviations of the reported figures.
+        curves: measure the exchange at several resolutions too, and that of random partitions.
         seed: seed of everything random.
         progress: True or False for a bar or none; or a function of (stage, steps done, steps in
             all). None shows a bar on a terminal.
@@ -95,7 +97,7 @@ def modularity(
         work = _Work(scm, settings, estimator, nulls, tell)
         try:
             work.choose(counts, given=given)
-            work.measure()
+            work.measure(curves=curves)
             work.calibrate()
         except KeyboardInterrupt as stop:
             raise Interrupted(work.result(complete=False) if work.tried else None) from stop
@@ -186,12 +188,12 @@ class _Work:
         if self.chosen is not None and self.chosen.k == new.k:
             self.chosen = new
 
-    def measure(self) -> None:
-        """Measure the exchange of the partition, at several resolutions, and of random ones."""
+    def measure(self, *, curves: bool) -> None:
+        """Measure the exchange of the partition."""
         assert self.chosen is not None
         reading = Reading(self.scm, self.chosen.settings, self.estimator, self.chosen.found)
         self.reading = reading
-        reading.measure(self.tell)
+        reading.measure(self.tell, curves=curves)
 
     def calibrate(self) -> None:
         """Search the null networks that are still missing."""

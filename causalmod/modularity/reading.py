@@ -51,9 +51,14 @@ class Reading:
             memory=self.settings.budget.memory,
         )
 
-    def measure(self, tell: Callable[[str, int, int], None]) -> None:
-        """Measure everything."""
+    def measure(self, tell: Callable[[str, int, int], None], *, curves: bool) -> None:
+        """Measure the exchange; with ``curves`` also at other resolutions, and among random ones."""
         main = self.settings.resolution
+        if not curves:
+            tell("measure", 0, 1)
+            self.exchange = self._exchange(main)
+            tell("measure", 1, 1)
+            return
         scales = [] if self.settings.exact else sorted({*RESOLUTIONS, main})
         steps = len(scales) + 2
         tell("measure", 0, steps)

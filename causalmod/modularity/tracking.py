@@ -261,7 +261,7 @@ def track(
         compiling={"sites": sites, "variables": variables},
         options={
             "k": k, "budget": budget, "nulls": nulls, "estimator": estimator,
-            "resolution": resolution, "seed": seed, "progress": False,
+            "resolution": resolution, "curves": False, "seed": seed, "progress": False,
         },
     )  # fmt: skip
 

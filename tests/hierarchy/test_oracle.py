@@ -35,13 +35,15 @@ def test_the_outer_split_is_the_only_one_without_exchange(scm: cm.StructuralCaus
     assert cm.exchange(scm, outer).bits == 0.0
     silent = 0
     for labels in all_partitions(8, 2):
-        sides = [[u for u, m in zip(scm.units.names, labels, strict=True) if m == n] for n in (0, 1)]
+        sides = [
+            [u for u, m in zip(scm.units.names, labels, strict=True) if m == n] for n in (0, 1)
+        ]
         crossed = cm.exchange(scm, cm.Partition({"0": sides[0], "1": sides[1]})).bits
         silent += crossed == 0.0
     assert silent == 1, "of 127"
     apart = cm.Partition({str(i): pairs(scm, {i}) for i in range(4)})
     assert cm.exchange(scm, apart).bits == pytest.approx(4 * QUARTER, abs=1e-6)
-    assert 4 * QUARTER == pytest.approx(3.2451, abs=1e-4)
+    assert pytest.approx(3.2451, abs=1e-4) == 4 * QUARTER
 
 
 def test_inside_a_block_the_planted_split_exchanges_least(scm: cm.StructuralCausalModel) -> None:
@@ -59,7 +61,7 @@ def test_inside_a_block_the_planted_split_exchanges_least(scm: cm.StructuralCaus
     other = frozenset(pairs(inside, {1}))
     best = found.pop(planted) if planted in found else found.pop(other)
     assert best == pytest.approx(2 * QUARTER, abs=1e-6)
-    assert 2 * QUARTER == pytest.approx(1.6226, abs=1e-4)
+    assert pytest.approx(1.6226, abs=1e-4) == 2 * QUARTER
     assert len(found) == 6
     assert min(found.values()) >= 2.0
 
