@@ -72,7 +72,7 @@ def hierarchy(
         if value is not None and not (whole and value >= least):
             raise InputError(f"{name} is a whole number of at least {least}; given {value!r}")
     watch = Stopwatch()
-    root = _Draft(ROOT, scm.units.names)
+    root = draft = _Draft(ROOT, scm.units.names)
     queue = deque([root])
     with progress_of(progress) as tell:
         try:

@@ -65,12 +65,7 @@ def counts_of(scm: StructuralCausalModel, k: int | Iterable[int] | None) -> list
     """
     if k is None:
         return list(range(2, max(2, min(MOST, len(scm.units) // 2)) + 1))
-    if isinstance(k, int) and not isinstance(k, bool):
-        asked = [k]
-    elif isinstance(k, Iterable) and not isinstance(k, str):
-        asked = list(k)
-    else:
-        asked = [k]
+    asked: list[int] = list(k) if isinstance(k, Iterable) and not isinstance(k, str) else [k]
     if not asked or not all(
         isinstance(each, int) and not isinstance(each, bool) and each >= 2 for each in asked
     ):

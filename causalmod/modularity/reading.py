@@ -52,7 +52,7 @@ class Reading:
         )
 
     def measure(self, tell: Callable[[str, int, int], None], *, curves: bool) -> None:
-        """Measure the exchange; with ``curves`` also at other resolutions, and among random ones."""
+        """Measure the exchange; with ``curves`` also at other resolutions and among random ones."""
         main = self.settings.resolution
         if not curves:
             tell("measure", 0, 1)

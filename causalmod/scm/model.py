@@ -288,7 +288,11 @@ class StructuralCausalModel(GraphedMechanisms):
         if self._on_edges or not all(isinstance(made, Held) for made in self._assignments):
             raise InputError("with_rows() works on the unmutilated model: call it before do()")
         data = {name: value[rows] for name, value in self._data.items()}
-        held = tuple(Held(m.site, m.index, m.value[rows]) for m in self._assignments)
+        held = tuple(
+            Held(m.site, m.index, m.value[rows])
+            for m in self._assignments
+            if isinstance(m.value, Tensor)
+        )
         return self._with(data=data, assignments=held)
 
     def _with(

@@ -302,7 +302,7 @@ def test_bad_arguments(options: dict[str, object], message: str) -> None:
     model, data, _ = planted()
     scm = cm.compile(model, data)
     with pytest.raises(cm.InputError, match=message):
-        cm.modularity(scm, **{"k": 2, **options})  # pyright: ignore[reportArgumentType]
+        cm.modularity(scm, **{"k": 2, **options})
 
 
 def test_all_units_inert() -> None:
