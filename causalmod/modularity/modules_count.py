@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -65,7 +65,7 @@ def counts_of(scm: StructuralCausalModel, k: int | Iterable[int] | None) -> list
     """
     if k is None:
         return list(range(2, max(2, min(MOST, len(scm.units) // 2)) + 1))
-    asked: list[int] = list(k) if isinstance(k, Iterable) and not isinstance(k, str) else [k]
+    asked: list[Any] = list(k) if isinstance(k, Iterable) and not isinstance(k, str) else [k]
     if not asked or not all(
         isinstance(each, int) and not isinstance(each, bool) and each >= 2 for each in asked
     ):

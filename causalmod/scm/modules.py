@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -12,6 +12,15 @@ from causalmod.partition import Partition
 from causalmod.variables import Variable
 
 Modules = Mapping[str, tuple[Variable, ...]]
+
+
+class HasModules(Protocol):
+    """A partition, or a hierarchy: mappings, perhaps nested, from module name to members."""
+
+    @property
+    def modules(self) -> Mapping[str, Any]:
+        """Module name → members, or modules inside it."""
+        ...
 
 
 def read_modules(

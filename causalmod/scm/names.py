@@ -9,9 +9,8 @@ from typing import Any, Self
 
 from causalmod import compiler
 from causalmod.errors import SelectorError, nearest
-from causalmod.partition import Partition
 from causalmod.scm.mechanisms import Mechanisms
-from causalmod.scm.modules import Modules, read_modules
+from causalmod.scm.modules import HasModules, Modules, read_modules
 from causalmod.scm.sites import Sites
 from causalmod.scm.views import arrives
 from causalmod.variables import Site, Variable, expand, parse
@@ -102,7 +101,7 @@ class NamedMechanisms(Mechanisms):
         """Module name → its variables; what :meth:`with_partition` made resolvable."""
         return self._modules
 
-    def with_partition(self, partition: Partition | Mapping[str, Any]) -> Self:
+    def with_partition(self, partition: HasModules | Mapping[str, Any]) -> Self:
         """Return the same model in which names of modules are selectors.
 
         Args:
