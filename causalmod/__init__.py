@@ -179,9 +179,18 @@ if TYPE_CHECKING:
         QueryError,
         SelectorError,
     )
-    from causalmod.exchange import Exchange, Flow, exchange, flow, information, module_graph
+    from causalmod.exchange import (
+        Exchange,
+        Flow,
+        ResolutionCurve,
+        exchange,
+        flow,
+        information,
+        module_graph,
+        resolution_curve,
+    )
     from causalmod.hierarchy import Hierarchy, hierarchy
-    from causalmod.information import Estimate, arrow_strengths
+    from causalmod.information import Bins, Estimate, arrow_strengths
     from causalmod.interventions import mean, resample
     from causalmod.modularity import Modularity, Track, modularity, track
     from causalmod.partition import Partition
