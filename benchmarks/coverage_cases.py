@@ -256,7 +256,8 @@ def _plug_in(left: NDArray[Any], right: NDArray[Any]) -> float:
 
 def _neighbours(left: Array, right: Array, k: int = 4) -> float:
     both = np.stack([left / left.std(), right / right.std()], axis=1)
-    reach = KDTree(both).query(both, k + 1, p=np.inf)[0][:, -1] * (1 - 1e-10)
+    tree: Any = KDTree(both)  # its stub takes whole norms only
+    reach = tree.query(both, k + 1, p=np.inf)[0][:, -1] * (1 - 1e-10)
     found = digamma(k) + digamma(len(both))
     for side in both.T:
         ordered = np.sort(side)

@@ -31,6 +31,7 @@ _PUBLIC = {
     "Estimate": "information",
     "Exchange": "exchange",
     "Flow": "exchange",
+    "Hierarchy": "hierarchy",
     "Modularity": "modularity",
     "ResolutionCurve": "exchange",
     "Partition": "partition",
@@ -43,6 +44,9 @@ _PUBLIC = {
     "compile": "scm",
     "exchange": "exchange",
     "flow": "exchange",
+    "hierarchy": "hierarchy",
+    "track": "modularity",
+    "Track": "modularity",
     "falsify": "queries",
     "from_dowhy": "bridges",
     "from_functions": "bridges",
@@ -76,6 +80,7 @@ __all__ = [
     "Exchange",
     "Falsification",
     "Flow",
+    "Hierarchy",
     "Identification",
     "InputError",
     "Interrupted",
@@ -90,6 +95,7 @@ __all__ = [
     "Site",
     "StructuralCausalModel",
     "Sweep",
+    "Track",
     "Variable",
     "Verification",
     "__version__",
@@ -101,6 +107,7 @@ __all__ = [
     "from_dowhy",
     "from_functions",
     "from_pgmpy",
+    "hierarchy",
     "identify",
     "information",
     "load",
@@ -117,6 +124,7 @@ __all__ = [
     "to_frame",
     "to_gml",
     "to_pgmpy",
+    "track",
     "verify",
     "zoo",
 ]
@@ -171,10 +179,20 @@ if TYPE_CHECKING:
         QueryError,
         SelectorError,
     )
-    from causalmod.exchange import Exchange, Flow, exchange, flow, information, module_graph
-    from causalmod.information import Estimate, arrow_strengths
+    from causalmod.exchange import (
+        Exchange,
+        Flow,
+        ResolutionCurve,
+        exchange,
+        flow,
+        information,
+        module_graph,
+        resolution_curve,
+    )
+    from causalmod.hierarchy import Hierarchy, hierarchy
+    from causalmod.information import Bins, Estimate, arrow_strengths
     from causalmod.interventions import mean, resample
-    from causalmod.modularity import Modularity, modularity
+    from causalmod.modularity import Modularity, Track, modularity, track
     from causalmod.partition import Partition
     from causalmod.plotting import to_dot
     from causalmod.queries import (

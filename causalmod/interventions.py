@@ -126,6 +126,11 @@ class Assignment:
 
 
 @dataclass(frozen=True)
+class Held(Assignment):
+    """Variables outside a submodel: they keep the values of their own rows, and so follow ``U``."""
+
+
+@dataclass(frozen=True)
 class EdgeAssignment:
     """One resolved intervention on edges: what some receivers see of some senders.
 

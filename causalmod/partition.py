@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from causalmod.errors import PartitionError
 from causalmod.variables import Variable, parse
@@ -45,7 +46,11 @@ class Partition:
         if len(modules) < 2:
             raise PartitionError(
                 f"a partition needs at least two modules, given {len(modules)}: {list(modules)}"
+                + ("; Partition.whole(members) is the one that splits nothing" if modules else "")
             )
+        self._fill(modules)
+
+    def _fill(self, modules: Mapping[str, Iterable[str | Variable] | str | Variable]) -> None:
         expanded: dict[str, tuple[str, ...]] = {}
         owner: dict[str, str] = {}
         for name, members in modules.items():
@@ -71,6 +76,20 @@ class Partition:
             modules.setdefault(str(label), []).append(variable)
         return cls(modules)
 
+    @classmethod
+    def whole(
+        cls, members: Iterable[str | Variable] | str | Variable, name: str = "A"
+    ) -> Partition:
+        """Return the one partition with a single module: the answer "no modules were found".
+
+        Example:
+            >>> Partition.whole(["fc1[0:2]"]).modules
+            mappingproxy({'A': ('fc1[0]', 'fc1[1]')})
+        """
+        made = cls.__new__(cls)
+        made._fill({name: members})
+        return made
+
     @property
     def modules(self) -> Mapping[str, tuple[str, ...]]:
         """Module name → names of its variables."""
@@ -90,7 +109,10 @@ class Partition:
         """Return plain data that ``json`` can write."""
         return {name: list(members) for name, members in self._modules.items()}
 
-    def __reduce__(self) -> tuple[type[Partition], tuple[dict[str, list[str]]]]:
+    def __reduce__(self) -> tuple[Callable[..., Partition], tuple[Any, ...]]:
+        if len(self) == 1:
+            (name,) = self
+            return Partition.whole, (self.modules[name], name)
         return Partition, (self.to_dict(),)
 
     def __len__(self) -> int:

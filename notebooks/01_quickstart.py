@@ -113,7 +113,7 @@ assert given_all.high == 0.0
 # within what a few hundred draws can tell apart.
 
 # %%
-found = cm.modularity(scm, resolution=2.0, seed=0)
+found = cm.modularity(scm, 2, resolution=2.0, seed=0)
 print(found)
 labels = [found.partition.labels[unit] for unit in scm.units.names]
 assert adjusted_rand_score([truth[unit] for unit in scm.units.names], labels) == 1.0
@@ -123,7 +123,7 @@ assert found.p == 0.05
 
 # %%
 dense_scm = cm.compile(dense.model, dense.inputs)
-dense_found = cm.modularity(dense_scm, resolution=2.0, seed=0)
+dense_found = cm.modularity(dense_scm, 2, resolution=2.0, seed=0)
 print(dense_found)
 assert dense_found.exchange.estimate.low > 1.5
 assert dense_found.exchange.estimate.upper_high < 9

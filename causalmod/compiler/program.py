@@ -12,8 +12,8 @@ from torch import Tensor, fx
 
 from causalmod.compiler.binding import Run, bind, bind_into
 from causalmod.compiler.in_place import writers, writes_into
-from causalmod.compiler.ops import SHAPE_ONLY, op_name
 from causalmod.compiler.plan import Patch, Plan, Route, Step, View
+from causalmod.compiler.reach import descendants_of, informed_by
 from causalmod.compiler.rows import find_rows
 from causalmod.compiler.trace import Trace
 
@@ -106,26 +106,13 @@ class Program:
     def descendants(self, name: str) -> frozenset[str]:
         """Every node that reads ``name``, directly or not."""
         if name not in self._descendants:
-            found: set[str] = set()
-            stack = [self.nodes[name]]
-            while stack:
-                for user in stack.pop().users:
-                    if user.op == "call_function" and user.name not in found:
-                        found.add(user.name)
-                        stack.append(user)
-            self._descendants[name] = frozenset(found)
+            self._descendants[name] = frozenset(descendants_of(self.nodes[name]))
         return self._descendants[name]
 
     @cached_property
     def informed(self) -> frozenset[str]:
         """Every node that depends on the values of an input, not only on their number."""
-        found = set(self.trace.inputs.values())
-        for name, node in self.nodes.items():
-            if node.op != "call_function" or op_name(node) in SHAPE_ONLY:
-                continue
-            if any(each.name in found for each in node.all_input_nodes):
-                found.add(name)
-        return frozenset(found)
+        return frozenset(informed_by(self.trace.inputs.values(), self.nodes))
 
     def in_order(self, names: Iterable[str]) -> list[str]:
         """Sort node names as the network computes them."""

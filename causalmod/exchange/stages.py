@@ -15,6 +15,7 @@ from torch import Tensor, fx
 
 from causalmod import compiler
 from causalmod.compiler.ops import ELEMENTWISE, op_name
+from causalmod.interventions import Held
 
 if TYPE_CHECKING:
     from causalmod.scm import StructuralCausalModel
@@ -119,12 +120,21 @@ def _find(scm: StructuralCausalModel, units: Units) -> tuple[Stage, ...] | None:
 def _held_still(scm: StructuralCausalModel, units: Units) -> bool:
     """Do interventions set inert units only, to values of their own rows?"""
     for made in scm.assignments:
+        if isinstance(made, Held) and _read_by_its_own_alone(scm, made.site):
+            continue
         if made.is_soft or made.site not in units.sites:
             return False
         places = units.index[units.at(units.sites.index(made.site))]
         if bool((made.index[:, None] == places[None]).any()):
             return False
     return True
+
+
+def _read_by_its_own_alone(scm: StructuralCausalModel, site: str) -> bool:
+    """Is a pre-activation read by nothing but its activation, which is held with it?"""
+    own = scm.representative[site]
+    readers = {t for (s, t), edges in scm.edges.items() if s == site and bool(edges.any())}
+    return own != site and readers <= {own} and not bool(scm.to_readouts[site].any())
 
 
 def _bias(node: fx.Node, scm: StructuralCausalModel) -> Tensor | None:

@@ -2,5 +2,6 @@
 
 from causalmod.modularity.measure import modularity
 from causalmod.modularity.result import Modularity
+from causalmod.modularity.tracking import Track, track
 
-__all__ = ["Modularity", "modularity"]
+__all__ = ["Modularity", "Track", "modularity", "track"]

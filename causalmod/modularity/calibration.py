@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from causalmod.modularity.pipeline import Found
 from causalmod.search import score_of
 
-_GROUPS = 8  # of contexts, for the jackknife
+GROUPS = 8  # of contexts, for the jackknife
 
 
 class Calibrated(NamedTuple):
@@ -60,20 +61,19 @@ def _half_width(found: Found, nulls: tuple[float, ...]) -> float:
     """Half a 95% interval of ``S / mean null S``: contexts by jackknife, null networks by t."""
     from scipy.stats import t
 
-    contexts = found.own.received.shape[-1]
-    groups = min(_GROUPS, contexts)
-    part = torch.arange(contexts) % groups
-    left_out = torch.tensor(
-        [
-            score_of(found.own, found.same_size, (part != g).nonzero().flatten())
-            for g in range(groups)
-        ]
-    )
-    score_error = float(
-        ((groups - 1) / groups * (left_out - left_out.mean()).square().sum()).sqrt()
-    )
+    groups = min(GROUPS, found.own.received.shape[-1])
+    parts = [score_of(found.own, found.same_size, left_out(found, g)) for g in range(groups)]
+    shift = torch.tensor(parts) - sum(parts) / groups
+    score_error = float(((groups - 1) / groups * shift.square().sum()).sqrt())
     sample = torch.tensor(nulls, dtype=torch.float64)
     mean = float(sample.mean())
     null_error = float(sample.std() / len(nulls) ** 0.5) if len(nulls) > 1 else 0.0
     relative = ((score_error / mean) ** 2 + (found.score * null_error / mean**2) ** 2) ** 0.5
     return float(t.ppf(0.975, max(min(groups, len(nulls)) - 1, 1))) * relative
+
+
+def left_out(found: Found, group: int) -> Tensor:
+    """Return the contexts of a partition's terms without one group."""
+    contexts = found.own.received.shape[-1]
+    part = torch.arange(contexts) % min(GROUPS, contexts)
+    return (part != group).nonzero().flatten()

@@ -2,65 +2,69 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
-from torch import Tensor
-
-from causalmod.errors import CausalmodWarning, InputError, Interrupted
-from causalmod.exchange import Exchange, exchange
+from causalmod.errors import EstimatorError, InputError, Interrupted
 from causalmod.exchange.choice import check_resolution
 from causalmod.exchange.parallel import in_parallel
-from causalmod.modularity.calibration import calibrate
-from causalmod.modularity.pipeline import Found, Settings, search, settle
-from causalmod.modularity.random_partitions import posts_ratio, random_exchanges
+from causalmod.exchange.progress import Progress, progress_of
+from causalmod.modularity.modules_count import (
+    FEW_NULLS,
+    Tried,
+    agreement,
+    beats_chance,
+    choose,
+    contenders,
+    counts_of,
+    try_counts,
+)
+from causalmod.modularity.pipeline import Settings, search, settle
+from causalmod.modularity.reading import Reading
 from causalmod.modularity.result import Modularity
-from causalmod.partition import Partition
 from causalmod.provenance import Stopwatch
 from causalmod.scm import StructuralCausalModel
 from causalmod.search import SearchBudget, null_network
 
-Progress = Callable[[str, int, int], None]
-RESOLUTIONS = (0.3, 1.0, 3.0)
-_CURVE_DRAWS = 64
-_TIES_SHOWN = 50
-
 
 def modularity(
     scm: StructuralCausalModel,
-    k: int = 2,
+    k: int | Iterable[int] | None = None,
     *,
     budget: SearchBudget | None = None,
     nulls: int = 19,
     estimator: str = "auto",
     resolution: float = 1.0,
+    curves: bool = True,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Modularity:
-    """Find the partition into ``k`` modules that communicate least for what flows inside them.
+    """Find the partition into modules that communicate least for what flows inside them.
 
     Each partition has a score ``S``, its cost ``c`` over the mean cost of random partitions with
-    the
-    same sizes per layer, where ``c`` is the worst module's ``X / (X + 2 int)``: ``X`` what it
+    the same sizes per layer, where ``c`` is the worst module's ``X / (X + 2 int)``: ``X`` what it
     exchanges with the rest, ``int`` what flows inside. The best ``S`` of any network is below 1,
-    since
-    it is a minimum; so it is calibrated on null networks, searched alike::
+    since it is a minimum; so it is calibrated on null networks, searched alike::
 
         modularity = 1 - min S / mean over null networks of min S
 
     1 means no communication at all, 0 no better than chance; negative values are given as they are.
 
     Args:
-        scm: the model.
-        k: number of modules.
+        scm: the model, or a submodel.
+        k: number of modules; several, to choose from; or None to choose among 2 to 10: the finest
+            split whose calibrated score is as good as the best one, or 1, "no modular structure
+            found", where the best split is not below every null network and 2 standard deviations
+            under their mean.
         budget: limits of each search.
         nulls: number of null networks; 0 for none (no calibrated score then).
         estimator: ``"auto"`` counts exactly where units take few values, else ranks with the
-            Gaussian
-            channel and reports pairwise bounds.
+            Gaussian channel and reports pairwise bounds.
         resolution: noise scale in standard deviations of the reported figures.
+        curves: measure the exchange at several resolutions too, and that of random partitions.
         seed: seed of everything random.
-        progress: called with (stage, steps done, steps in all).
+        progress: True or False for a bar or none; or a function of (stage, steps done, steps in
+            all). None shows a bar on a terminal.
 
     Returns:
         Modularity: search on one half of the rows, figures on the other (all rows when counting
@@ -73,35 +77,31 @@ def modularity(
     Example:
         >>> from causalmod import compile, zoo
         >>> case = zoo.isolated()
-        >>> modularity(compile(case.model, case.inputs), nulls=0).raw
+        >>> modularity(compile(case.model, case.inputs), 2, nulls=0).raw
         1.0
     """
-    watch = Stopwatch()
     if not isinstance(nulls, int) or nulls < 0:
         raise InputError(f"nulls is the number of null networks, 0 or more; given {nulls!r}")
-    budget = budget or SearchBudget()
-    settings = settle(scm, k, estimator, check_resolution(resolution), budget, seed)
-    tell = progress or (lambda stage, done, total: None)
-    tell("search", 0, 1)
-    try:
-        found = search(scm, settings)
-    except KeyboardInterrupt as stop:
-        raise Interrupted from stop
-    tell("search", 1, 1)
-    scores: list[float] = []
-    state = _State(scm, settings, estimator, found, watch)
-    try:
-        state.measure(tell)
-        tell("null networks", 0, nulls)
-        seeds = [seed * 100_003 + number + 1 for number in range(nulls)]
-        for score in in_parallel(lambda draw: _null_score(scm, settings, draw), seeds):
-            if score is None:
-                break
-            scores.append(score)
-            tell("null networks", len(scores), nulls)
-    except KeyboardInterrupt as stop:
-        raise Interrupted(state.result(tuple(scores), complete=False)) from stop
-    return state.result(tuple(scores), complete=True)
+    counts = counts_of(scm, k)
+    settings = partial(
+        settle,
+        scm,
+        estimator=estimator,
+        resolution=check_resolution(resolution),
+        budget=budget or SearchBudget(),
+        seed=seed,
+    )
+    settings(k=counts[0])  # what cannot be is refused before any work
+    given = isinstance(k, int)
+    with progress_of(progress) as tell:
+        work = _Work(scm, settings, estimator, nulls, tell)
+        try:
+            work.choose(counts, given=given)
+            work.measure(curves=curves)
+            work.calibrate()
+        except KeyboardInterrupt as stop:
+            raise Interrupted(work.result(complete=False) if work.tried else None) from stop
+        return work.result(complete=True)
 
 
 def _null_score(scm: StructuralCausalModel, settings: Settings, seed: int) -> float | None:
@@ -115,104 +115,110 @@ def _null_score(scm: StructuralCausalModel, settings: Settings, seed: int) -> fl
         return 1.0
 
 
-class _State:
+class _Work:
     """What is known so far of one network; turned into a result at any time."""
 
     def __init__(
         self,
         scm: StructuralCausalModel,
-        settings: Settings,
+        settings: Callable[..., Settings],
         estimator: str,
-        found: Found,
-        watch: Stopwatch,
+        nulls: int,
+        tell: Progress,
     ) -> None:
-        self.scm, self.settings, self.found, self.watch = scm, settings, found, watch
-        self.reporting = (
-            estimator if estimator != "auto" else "exact" if settings.exact else "pairwise"
-        )
-        self.partition = as_partition(scm, found.labels)
-        self.exchange: Exchange | None = None
-        self.curve: dict[float, Exchange] = {}
-        self.random: tuple[float, ...] = ()
-        self.least = float("nan")
+        self.scm, self.settings, self.estimator = scm, settings, estimator
+        self.nulls, self.tell, self.watch = nulls, tell, Stopwatch()
+        self.tried: list[Tried] = []
+        self.given = True
+        self.chosen: Tried | None = None
+        self.reading: Reading | None = None
+        self.agreement: float | None = None
 
-    def _exchange(self, resolution: float, draws: int | None = None) -> Exchange:
-        return exchange(
-            self.scm,
-            self.partition,
-            estimator=self.reporting,
-            resolution=resolution,
-            draws=draws,
-            rows=self.settings.reported,
-            seed=self.settings.seed + 3,
-            held_out=self.settings.held_out,
-            memory=self.settings.budget.memory,
-            progress=False,
-        )
+    def choose(self, counts: Sequence[int], *, given: bool) -> None:
+        """Search for each number of modules, and choose one."""
+        self.given = given
+        self.tell("search", 0, len(counts))
 
-    def measure(self, tell: Progress) -> None:
-        """Measure the exchange of the partition, at several resolutions, and of random ones."""
-        main = self.settings.resolution
-        scales = [] if self.settings.exact else sorted({*RESOLUTIONS, main})
-        steps = len(scales) + 2
-        tell("measure", 0, steps)
-        self.exchange = self._exchange(main)
-        for number, resolution in enumerate(scales):
-            tell("measure", number + 1, steps)
-            with warnings.catch_warnings():  # that a finer reading saturates stands in the curve
-                warnings.simplefilter("ignore", CausalmodWarning)
-                self.curve[resolution] = (
-                    self.exchange
-                    if resolution == main
-                    else self._exchange(resolution, _CURVE_DRAWS)
-                )
-        tell("measure", steps - 1, steps)
-        self.least, self.random = random_exchanges(
-            self.scm, self.settings, self.reporting, self.found.labels
-        )
-        tell("measure", steps, steps)
+        def attempt(k: int) -> Tried:
+            settings = self.settings(k=k)
+            made = Tried(settings, search(self.scm, settings))
+            self.tried.append(made)
+            self.tell("search", len(self.tried), len(counts))
+            return made
 
-    def result(self, nulls: tuple[float, ...], complete: bool) -> Modularity:
+        try:
+            try_counts(counts, attempt)
+        except (EstimatorError, InputError):
+            if not self.tried:  # a finer split may be too much to enumerate, or have too few units
+                raise
+        self.tell("search", len(counts), len(counts))
+        self.chosen = self.tried[0]
+        some = contenders(self.tried)
+        if len(some) > 1 and not some[0].silent and self.nulls:
+            some = self._compare(some)
+        self.chosen = choose(some)
+        self.agreement = None if given else agreement(some, self.chosen)
+
+    def _compare(self, some: list[Tried]) -> list[Tried]:
+        """Search a few null networks for each number that may be the answer."""
+        few = min(FEW_NULLS, self.nulls)
+        compared: list[Tried] = []
+        for place, each in enumerate(some):
+            self.tell("number of modules", place, len(some))
+            compared.append(each.with_nulls(self._null_scores(each, range(few))))
+            self._replace(compared[-1])
+        self.tell("number of modules", len(some), len(some))
+        return compared
+
+    def _null_scores(
+        self, each: Tried, numbers: range, tell: Callable[[float], None] = lambda _: None
+    ) -> list[float]:
+        seeds = [each.settings.seed * 100_003 + number + 1 for number in numbers]
+        scores: list[float] = []
+        work = in_parallel(lambda draw: _null_score(self.scm, each.settings, draw), seeds)
+        for score in work:
+            if score is None:
+                break
+            scores.append(score)
+            tell(score)
+        return scores
+
+    def _replace(self, new: Tried) -> None:
+        self.tried = [new if each.k == new.k else each for each in self.tried]
+        if self.chosen is not None and self.chosen.k == new.k:
+            self.chosen = new
+
+    def measure(self, *, curves: bool) -> None:
+        """Measure the exchange of the partition."""
+        assert self.chosen is not None
+        reading = Reading(self.scm, self.chosen.settings, self.estimator, self.chosen.found)
+        self.reading = reading
+        reading.measure(self.tell, curves=curves)
+
+    def calibrate(self) -> None:
+        """Search the null networks that are still missing."""
+        assert self.chosen is not None
+        chosen = self.chosen
+        self.tell("null networks", len(chosen.nulls), self.nulls)
+
+        def note(score: float) -> None:
+            assert self.chosen is not None
+            self._replace(self.chosen.with_nulls((*self.chosen.nulls, score)))
+            self.tell("null networks", len(self.chosen.nulls), self.nulls)
+
+        self._null_scores(chosen, range(len(chosen.nulls), self.nulls), note)
+
+    def result(self, complete: bool) -> Modularity:
         """Put everything together; ``complete`` is False after an interruption."""
-        if self.exchange is None:
-            self.exchange = self._exchange(self.settings.resolution)
-        found = calibrate(self.found, nulls, complete)
-        known = self.settings
-        return Modularity(
-            partition=self.partition,
-            score=found.score,
-            low=found.low,
-            high=found.high,
-            raw=1 - self.found.score,
-            ratio=posts_ratio(self.least, self.random),
-            p=found.p,
-            null=found.null,
-            null_scores=nulls,
-            k=known.k,
-            curve={known.k: found.score},
-            exchange=self.exchange,
-            resolution_curve=self.curve,
-            random_exchange=self.random,
-            compared_exchange=self.least,
-            held_out=known.held_out,
-            ties=tuple(as_partition(self.scm, tie) for tie in self.found.tied[:_TIES_SHOWN]),
-            inert=dict(self.scm.units.inert),
-            estimator=known.estimator,
-            evaluations=self.found.evaluations,
-            forward_rows=self.found.forward_rows,
-            note=found.note,
-            provenance=self.scm.provenance(known.seed, self.watch.seconds),
+        chosen = self.chosen or min(self.tried, key=lambda each: each.found.score)
+        reading = self.reading or Reading(self.scm, chosen.settings, self.estimator, chosen.found)
+        one = not self.given and complete and not beats_chance(chosen.found, chosen.nulls)
+        return reading.result(
+            chosen,
+            self.tried,
+            complete=complete,
+            one=one,
+            given=self.given,
+            agreement=self.agreement,
+            seconds=self.watch.seconds,
         )
-
-
-def as_partition(scm: StructuralCausalModel, labels: Tensor) -> Partition:
-    """Name modules ``A``, ``B``, ... in the order of their first unit."""
-    order = {int(label): place for place, label in enumerate(dict.fromkeys(labels.tolist()))}
-    modules: dict[str, list[str]] = {_letters(place): [] for place in range(len(order))}
-    for name, label in zip(scm.units.names, labels.tolist(), strict=True):
-        modules[_letters(order[label])].append(name)
-    return Partition(modules)
-
-
-def _letters(place: int) -> str:
-    return chr(ord("A") + place) if place < 26 else f"M{place + 1}"

@@ -7,6 +7,7 @@ from math import isinf, isnan
 from typing import TYPE_CHECKING, Any
 
 from causalmod._display import FIGURES, html_table
+from causalmod.errors import InputError
 from causalmod.exchange import Exchange
 from causalmod.partition import Partition
 from causalmod.provenance import Provenance
@@ -32,8 +33,13 @@ class Modularity:
         null: ``"permuted weights"``, ``"architecture"`` (the architecture itself forbids
             communication, in the nulls too) or ``"none"``.
         null_scores: ``S`` of the best partition of each null network.
-        k: number of modules.
-        curve: k → calibrated score.
+        k: number of modules; 1 where no modular structure was found. ``partition`` is then all in
+            one, and all figures are those of the best split, which is ``exchange.partition``.
+        curve: number of modules tried → calibrated score, where null networks were searched.
+        split_scores: number of modules tried → ``S`` of the best partition.
+        split_nulls: number of modules tried → ``S`` of the null networks.
+        chosen: was the number of modules chosen here?
+        agreement: share of subsets of the rows on which the same number is chosen.
         exchange: exchange of the partition, measured on held-out rows.
         resolution_curve: resolution → exchange of the partition.
         random_exchange: exchange (bits) of random partitions, on one smaller sample of the reported
@@ -65,6 +71,10 @@ class Modularity:
     random_exchange: tuple[float, ...]
     compared_exchange: float
     held_out: bool
+    split_scores: dict[int, float] = field(default_factory=dict)
+    split_nulls: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    chosen: bool = False
+    agreement: float | None = None
     ties: tuple[Partition, ...] = ()
     inert: dict[str, str] = field(default_factory=dict)
     estimator: str = ""
@@ -82,7 +92,13 @@ class Modularity:
             text = f"{self.score:.2f} [{self.low:.2f}, {self.high:.2f}]"
         chance = "" if self.p is None else f", p = {self.p:.3g}"
         exchange = self.exchange.estimate.describe()
-        return f"Modularity({text}{chance}; k = {self.k}, exchange {exchange} bits)"
+        one = ", no modular structure found" if self.k == 1 else ""
+        return f"Modularity({text}{chance}; k = {self.k}{one}, exchange {exchange} bits)"
+
+    @property
+    def statement(self) -> str:
+        """How many modules, and how sure that is, in one sentence."""
+        return state_count(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return a table of units and the module that each stands in; inert units have none."""
@@ -91,9 +107,20 @@ class Modularity:
         rows = {**self.partition.labels, **dict.fromkeys(self.inert)}
         return pd.DataFrame({"unit": list(rows), "module": list(rows.values())})
 
-    def plot(self) -> Figure:
-        """Draw the exchange of the best partition among that of random partitions."""
-        return FIGURES.get("modularity")(self)
+    def plot(self, kind: str = "exchange") -> Figure:
+        """Draw a figure.
+
+        Args:
+            kind: ``"exchange"``: the exchange of the best partition among that of random
+                partitions; ``"number"``: the scores of the numbers of modules that were tried.
+
+        Raises:
+            InputError: another kind.
+        """
+        figures = {"exchange": "modularity", "number": "number of modules"}
+        if kind not in figures:
+            raise InputError(f"kind is one of {', '.join(map(repr, figures))}; given {kind!r}")
+        return FIGURES.get(figures[kind])(self)
 
     def _repr_html_(self) -> str:
         modules = ", ".join(
@@ -109,6 +136,7 @@ class Modularity:
             ("raw (diagnostic)", f"{self.raw:.3f}"),
             ("exchange (bits)", self.exchange.estimate.describe()),
             ("modules", modules),
+            ("number of modules", self.statement),
             ("inert units", str(len(self.inert))),
             ("measured on rows that the search did not see", "yes" if self.held_out else "no"),
         ]
@@ -121,6 +149,9 @@ class Modularity:
             "ratio": _number(self.ratio), "p": self.p,
             "null": self.null, "null_scores": list(self.null_scores), "k": self.k,
             "curve": {str(k): value for k, value in self.curve.items()},
+            "split_scores": {str(k): value for k, value in self.split_scores.items()},
+            "split_nulls": {str(k): list(value) for k, value in self.split_nulls.items()},
+            "chosen": self.chosen, "agreement": self.agreement, "statement": self.statement,
             "partition": self.partition.to_dict(), "exchange": self.exchange.to_dict(),
             "resolution_curve": {f"{r:g}": e.estimate.to_dict() for r, e in
             self.resolution_curve.items()},
@@ -131,6 +162,30 @@ class Modularity:
             "forward_rows": self.forward_rows, "note": self.note,
             "provenance": None if self.provenance is None else self.provenance.to_dict(),
         }  # fmt: skip
+
+
+def state_count(result: Modularity) -> str:
+    """Return how many modules, and how sure that is, in one sentence."""
+    split, nulls = len(result.exchange.partition), result.null_scores
+    against = f"{len(nulls)} null networks (p = {result.p:.3g})" if result.p is not None else ""
+    if result.k == 1:
+        return (
+            f"1: no modular structure found; the best split, into {split}, is not told apart from "
+            f"those of {against}"
+        )
+    if not result.chosen:
+        return f"{split}, as asked"
+    others = [
+        f"{k}: {'S ' if score is None else ''}{number:.2f}"
+        for k, score in result.curve.items()
+        if k != split
+        for number in [result.split_scores.get(k, 0.0) if score is None else score]
+    ]
+    sure = "" if result.agreement is None else f", chosen on {result.agreement:.0%} of subsets"
+    text = f"{split}{sure}"
+    if others:
+        text += f"; modularity with other numbers is {', '.join(others)}"
+    return text + (f"; compared with {against}" if against else "; not compared with chance")
 
 
 def _number(value: float) -> float | str | None:

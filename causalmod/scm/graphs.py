@@ -10,7 +10,7 @@ import torch
 
 from causalmod import compiler
 from causalmod.errors import InputError
-from causalmod.interventions import read_seed
+from causalmod.interventions import Held, read_seed
 from causalmod.scm.activity import Activity, measure
 from causalmod.scm.carried import Carried, find_carried
 from causalmod.scm.facts import EXOGENOUS, causal_graph
@@ -108,7 +108,12 @@ class GraphedMechanisms(NamedMechanisms):
                 op=site.op,
             )  # fmt: skip
         closed = self._closed
-        graph.add_edges_from((EXOGENOUS, name) for name in self.inputs if name not in closed)
+        held = {made.site: None for made in self._assignments if isinstance(made, Held)}
+        graph.add_edges_from(
+            (EXOGENOUS, name)
+            for name in [*self.inputs, *held]
+            if name not in closed or name in held
+        )
         graph.add_edges_from((s, t) for s, t in sorted(self.site_pairs) if t not in closed)
         return graph
 
@@ -189,10 +194,14 @@ class GraphedMechanisms(NamedMechanisms):
         return find_carried(self)
 
     def _draw(self, sites: dict, edges: dict) -> nx.DiGraph:
-        hard = [made for made in self._assignments if not made.is_soft]
-        set_ = {self.sites[m.site].variables[i] for m in hard for i in m.index.tolist()}
         inputs = [name for name in sites if name in self.inputs]
-        driven = [v for name in inputs for v in sites[name].variables if v not in set_]
+        driven = dict.fromkeys(v for name in inputs for v in sites[name].variables)
+        for made in self._assignments:
+            names = [self.sites[made.site].variables[index] for index in made.index.tolist()]
+            if isinstance(made, Held) and made.site in sites:
+                driven.update(dict.fromkeys(names))
+            elif not made.is_soft:
+                driven = {name: None for name in driven if name not in set(names)}
         strength = self._activity.strength if self._activity else {}
         return causal_graph(sites, driven, edges, strength)
 

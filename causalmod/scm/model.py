@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,18 @@ from causalmod.errors import InputError
 from causalmod.interventions import (
     Assignment,
     EdgeAssignment,
+    Held,
     Interventions,
     Value,
     chain,
     resample,
 )
+from causalmod.scm.arguments import check_facts, row_numbers
 from causalmod.scm.assign import assign
 from causalmod.scm.graphs import GraphedMechanisms
 from causalmod.scm.observations import Observations
 from causalmod.scm.saving import save_model
+from causalmod.scm.submodel import hold_outside, members_of
 from causalmod.scm.sweep import Chunk, Reduce, Sweep, stream, sweep
 from causalmod.scm.sweep.asked import Asked
 from causalmod.scm.units import Units, find_units
@@ -146,7 +149,7 @@ class StructuralCausalModel(GraphedMechanisms):
             >>> scm.counterfactual({"input": lambda x: 2 * x}, rows=[0, 2])["output"].tolist()
             [[0.0], [6.0]]
         """
-        index = self._row_numbers(rows)
+        index = row_numbers(rows, self.rows)
         changes: dict[str, list[Assignment]] = {}
         made, on_edges = assign(self, interventions, index)
         for each in made:
@@ -226,25 +229,6 @@ class StructuralCausalModel(GraphedMechanisms):
         further = {alias: s.name for s in self._readouts.values() for alias in s.aliases}
         return Observations(values, {**self._aliases, **further})
 
-    def _row_numbers(self, rows: int | Sequence[int] | Tensor) -> Tensor:
-        try:
-            index = torch.as_tensor([rows] if isinstance(rows, int) else rows)
-        except (TypeError, ValueError, RuntimeError):
-            index = torch.empty(0)
-        if (
-            index.ndim != 1
-            or index.numel() == 0
-            or index.dtype == torch.bool
-            or index.is_floating_point()
-            or int(index.min()) < 0
-            or int(index.max()) >= self.rows
-        ):
-            raise InputError(
-                f"rows must be whole numbers from 0 to {self.rows - 1}, such as [0, 7]; "
-                f"given {rows!r}"
-            )
-        return index.long().cpu()
-
     # --- what follows -----------------------------------------------------------------------------
 
     @cached_property
@@ -260,6 +244,38 @@ class StructuralCausalModel(GraphedMechanisms):
         return find_units(self)
 
     # --- other models of the same shape ---------------------------------------------------------
+
+    def submodel(self, module: str | Variable | Iterable[str | Variable]) -> StructuralCausalModel:
+        """Return the model inside a module, on which every call works, this one too.
+
+        Its members are the variables: they answer for themselves. All other variables keep, on
+        each row, the value that they have there, so with nothing intervened the two models are the
+        same. Inputs and what is held are the environment of the module.
+
+        Args:
+            module: name of a module of :meth:`with_partition`, or selectors. Inert units stay out;
+                a unit brings along what is tied to it (its pre-activation).
+
+        Raises:
+            SelectorError: an unknown name.
+            PartitionError: an input, a variable outside this submodel, or no live unit.
+
+        Example:
+            >>> import causalmod as cm
+            >>> case = cm.zoo.isolated()
+            >>> scm = case.compile().with_partition(cm.Partition(case.modules))
+            >>> inside = scm.submodel(next(iter(case.modules)))
+            >>> set(inside.units.names) < set(scm.units.names)
+            True
+        """
+        members = members_of(self, module)
+        inside = self._with(assignments=(*self._assignments, *hold_outside(self, members)))
+        inside._members = frozenset(members)
+        inside._recorded = dict(self._recorded)  # every value stays as it is
+        edges = {pair: matrix.clone() for pair, matrix in self.edges.items()}
+        inside._cut(edges)
+        inside.__dict__["_influence"] = (edges, self.to_readouts)
+        return inside
 
     @property
     def parameters(self) -> dict[str, Tensor]:
@@ -296,10 +312,15 @@ class StructuralCausalModel(GraphedMechanisms):
             >>> scm.with_rows(torch.tensor([0, 3, 4])).rows
             3
         """
-        if self._assignments or self._on_edges:
+        if self._on_edges or not all(isinstance(made, Held) for made in self._assignments):
             raise InputError("with_rows() works on the unmutilated model: call it before do()")
         data = {name: value[rows.to(self.device)] for name, value in self._data.items()}
-        return self._with(data=data)
+        held = tuple(
+            Held(m.site, m.index, m.value[rows.to(m.value.device)])
+            for m in self._assignments
+            if isinstance(m.value, Tensor)
+        )
+        return self._with(data=data, assignments=held)
 
     def _with(
         self,
@@ -327,6 +348,7 @@ class StructuralCausalModel(GraphedMechanisms):
     def facts(self) -> dict[str, Any]:
         """Return what is known of the model beyond its mechanisms, for :meth:`recall`."""
         return {
+            "members": tuple(sorted(self._members, key=lambda v: (v.site, v.index))),
             "modules": self._modules,
             "note": self.note,
             "sampled": self.sampled,
@@ -339,19 +361,10 @@ class StructuralCausalModel(GraphedMechanisms):
         Raises:
             InputError: a fact of the wrong kind, or about what the model does not have.
         """
-        modules, independent = facts["modules"], facts["independent"]
-        members = [each for variables in modules.values() for each in variables]
-        if (
-            not isinstance(facts["note"], str)
-            or not isinstance(facts["sampled"], bool)
-            or not isinstance(independent, frozenset)
-            or not independent <= set(self.inputs)
-            or not all(isinstance(each, Variable) for each in members)
-            or not all(0 <= each.index < self.sites[each.site].count for each in members)
-        ):
-            raise InputError("what is said of the model does not fit it")
-        self._modules, self.note = modules, facts["note"]
-        self.sampled, self.independent = facts["sampled"], independent
+        check_facts(facts, self.sites, self.inputs)
+        self._members, self._modules = frozenset(facts["members"]), facts["modules"]
+        self.note, self.sampled = facts["note"], facts["sampled"]
+        self.independent = facts["independent"]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model with its data and interventions to one file; see :func:`load`.
@@ -373,8 +386,11 @@ class StructuralCausalModel(GraphedMechanisms):
         return save_model(self, path)
 
     def __repr__(self) -> str:
-        count = len(self._assignments) + len(self._on_edges)
+        changes = [made for made in self._assignments if not isinstance(made, Held)]
+        count = len(changes) + len(self._on_edges)
         made = f", {count} intervention{'s' * (count > 1)}" if count else ""
+        if self._members:
+            made = f", {len(self.units)} units inside{made}"
         sizes = ", ".join(f"{name}: {site.count}" for name, site in self.sites.items())
         if len(self.sites) > _SITES_SHOWN:
             sizes = f"{len(self.sites)} sites, {len(self.variables)} variables"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -12,6 +12,15 @@ from causalmod.partition import Partition
 from causalmod.variables import Variable
 
 Modules = Mapping[str, tuple[Variable, ...]]
+
+
+class HasModules(Protocol):
+    """A partition, or a hierarchy: mappings, perhaps nested, from module name to members."""
+
+    @property
+    def modules(self) -> Mapping[str, Any]:
+        """Module name → members, or modules inside it."""
+        ...
 
 
 def read_modules(
@@ -61,7 +70,7 @@ def read_modules(
 
 def _leaves(given: object, prefix: str) -> Iterator[tuple[str, Any]]:
     """Yield dotted names and members of the modules that hold no other modules."""
-    modules = given.modules if isinstance(given, Partition) else given
+    modules = getattr(given, "modules", given)  # of a partition or a hierarchy
     if not isinstance(modules, Mapping) or not modules:
         raise PartitionError(
             "expected a partition, or a mapping from module name to members (or to modules inside "

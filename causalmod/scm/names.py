@@ -9,9 +9,8 @@ from typing import Any, Self
 
 from causalmod import compiler
 from causalmod.errors import SelectorError, nearest
-from causalmod.partition import Partition
 from causalmod.scm.mechanisms import Mechanisms
-from causalmod.scm.modules import Modules, read_modules
+from causalmod.scm.modules import HasModules, Modules, read_modules
 from causalmod.scm.sites import Sites
 from causalmod.scm.views import arrives
 from causalmod.variables import Site, Variable, expand, parse
@@ -21,6 +20,12 @@ class NamedMechanisms(Mechanisms):
     """Mechanisms whose sites, variables and modules are asked for by name."""
 
     _modules: Modules = {}  # noqa: RUF012  (never changed: with_partition gives a copy its own)
+    _members: frozenset[Variable] = frozenset()
+
+    @property
+    def members(self) -> frozenset[Variable]:
+        """The variables inside a submodel; empty for a whole model."""
+        return self._members
 
     @cached_property
     def available(self) -> Sites:
@@ -67,6 +72,8 @@ class NamedMechanisms(Mechanisms):
     def resolve(self, selectors: str | Variable | Iterable[str | Variable]) -> tuple[Variable, ...]:
         """Return the variables that one or several selectors name, without repeats.
 
+        In a submodel the name of a site stands for its members there, if it has any.
+
         Raises:
             SelectorError: an unknown site or variable; the nearest name is suggested.
 
@@ -92,7 +99,10 @@ class NamedMechanisms(Mechanisms):
                 )
             name = self._site_name(site, selector)
             counts = {name: self.sites[name].count}
-            found.update(dict.fromkeys(expand(name + selector.strip()[len(site) :], counts)))
+            named = expand(name + selector.strip()[len(site) :], counts)
+            if places is None and self._members:
+                named = tuple(v for v in named if v in self._members) or named
+            found.update(dict.fromkeys(named))
         return tuple(found)
 
     def _parse(self, selector: str) -> tuple[str, tuple[int | slice, ...] | None]:
@@ -136,13 +146,14 @@ class NamedMechanisms(Mechanisms):
         """
         return self._modules
 
-    def with_partition(self, partition: Partition | Mapping[str, Any]) -> Self:
+    def with_partition(self, partition: HasModules | Mapping[str, Any]) -> Self:
         """Return the same model in which names of modules are selectors.
 
         Args:
-            partition: a partition; or a mapping from module name to members, in which a module
-                may again be a partition or a mapping: ``left.a`` is module ``a`` of ``left``, and
-                ``left`` all of its modules together. Not every variable needs a module.
+            partition: a partition or a hierarchy; or a mapping from module name to members, in
+                which a module may again be a partition or a mapping: ``left.a`` is module ``a`` of
+                ``left``, and ``left`` all of its modules together. Not every variable needs a
+                module.
 
         Raises:
             PartitionError: a module is empty, named like a site, or overlaps with another.

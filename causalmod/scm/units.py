@@ -66,7 +66,8 @@ def find_units(scm: StructuralCausalModel, *, inputs: bool = False) -> Units:
     """Find the live units of a model.
 
     A unit is inert when it is constant on the data, or when nothing that it may influence, along
-    edges that pass no constant unit, is a readout (one of the network's outputs).
+    edges that pass no constant unit, is a readout (one of the network's outputs). The units of a
+    submodel are its members, which were live when it was made; what they do outside is read there.
 
     Args:
         scm: the model.
@@ -75,18 +76,21 @@ def find_units(scm: StructuralCausalModel, *, inputs: bool = False) -> Units:
     Raises:
         InputError: no unit is live.
     """
-    readable = _readable(scm)
+    members = {variable.name for variable in scm.members}
+    readable = {} if members else _readable(scm)
     sites = [s for s in scm.sites if _is_home(scm, s, inputs)]
     names: list[str] = []
     homes: list[int] = []
     places: list[int] = []
     inert: dict[str, str] = {}
     for home, site in enumerate(sites):
-        constant, read = scm.constant[site], readable[site]
+        constant = scm.constant[site]
         for index, name in enumerate(scm.sites[site].variables):
+            if members and name not in members:
+                continue
             if constant[index]:
                 inert[name] = "constant on the data"
-            elif not read[index]:
+            elif not members and not readable[site][index]:
                 inert[name] = "influences no output"
             else:
                 names.append(name)

@@ -59,6 +59,6 @@ def test_what_cannot_be_is_refused(model: cm.StructuralCausalModel) -> None:
     with pytest.raises(InputError, match="takes resolutions="):
         resolution_curve(model, "hidden1[0]", "output[0]", resolution=1.0)
     with pytest.raises(InputError, match="resolutions are numbers"):
-        resolution_curve(model, "hidden1[0]", "output[0]", resolutions=1.0)  # type: ignore[arg-type]
+        resolution_curve(model, "hidden1[0]", "output[0]", resolutions=1.0)
     with pytest.raises(InputError, match="unknown estimator"):
         resolution_curve(model, "hidden1[0]", "output[0]", estimator="pairwse")

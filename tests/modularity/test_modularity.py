@@ -23,14 +23,14 @@ def _labels(scm: cm.StructuralCausalModel, result: cm.Modularity) -> list[str]:
 def apart() -> tuple[cm.StructuralCausalModel, cm.Modularity, list[int]]:
     model, data, truth = planted()
     scm = cm.compile(model, data)
-    return scm, cm.modularity(scm, nulls=5), [truth[unit] for unit in scm.units.names]
+    return scm, cm.modularity(scm, 2, nulls=5), [truth[unit] for unit in scm.units.names]
 
 
 @pytest.fixture(scope="module")
 def mixed() -> tuple[cm.StructuralCausalModel, cm.Modularity]:
     model, data, _ = planted(leak=1.0, seed=3)
     scm = cm.compile(model, data)
-    return scm, cm.modularity(scm, nulls=19)
+    return scm, cm.modularity(scm, 2, nulls=19)
 
 
 def test_planted_modules_are_found_and_read_one(
@@ -78,7 +78,7 @@ def test_a_leak_lowers_the_score() -> None:
     scores = []
     for leak in (0.0, 0.1, 0.4):
         model, data, _ = planted(leak=leak, seed=1)
-        scores.append(cm.modularity(cm.compile(model, data), nulls=5).score)
+        scores.append(cm.modularity(cm.compile(model, data), 2, nulls=5).score)
     assert scores[0] == 1.0
     assert scores == sorted(scores, reverse=True)
     assert 0.6 < scores[1] < 1.0
@@ -86,7 +86,7 @@ def test_a_leak_lowers_the_score() -> None:
 
 def test_mean_field_network_reads_exactly_zero() -> None:
     case = cm.zoo.mean_field()
-    result = cm.modularity(case.compile(), nulls=3)
+    result = cm.modularity(case.compile(), 2, nulls=3)
     assert result.score == pytest.approx(0.0, abs=1e-9)
     assert result.ties, "every partition of a size class is as good as the best"
     assert result.p == 1.0
@@ -114,7 +114,7 @@ def test_one_weak_unit_with_its_pre_activation_never_wins(seed: int) -> None:
     assert "linear1[0]" in scm.variables
     assert "act1[0]" in scm.units.names
     assert "linear1[0]" not in scm.units.names, "tied: one unit"
-    result = cm.modularity(scm, nulls=0)
+    result = cm.modularity(scm, 2, nulls=0)
     smallest = min(len(members) for members in result.partition.modules.values())
     assert smallest > 1
     layers = [{unit.split("[")[0] for unit in m} for m in result.partition.modules.values()]
@@ -129,7 +129,7 @@ def test_a_module_needs_inner_flow_even_when_nothing_crosses() -> None:
         model.bias.zero_()
     data = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
     scm = cm.compile(nn.Sequential(model, nn.Tanh()).eval(), data)
-    result = cm.modularity(scm, nulls=2)
+    result = cm.modularity(scm, 2, nulls=2)
     assert result.exchange.bits == 0.0
     assert result.raw == 0.0
     assert result.score == pytest.approx(0.0)
@@ -153,7 +153,7 @@ def test_architecture_that_forbids_communication() -> None:
         torch.manual_seed(0)
         model = TwoTracks().eval()
     data = torch.randn(300, 6, generator=torch.Generator().manual_seed(0))
-    result = cm.modularity(cm.compile(model, data), nulls=3)
+    result = cm.modularity(cm.compile(model, data), 2, nulls=3)
     assert result.score == 1.0
     assert result.null == "architecture"
     assert result.p is None
@@ -176,23 +176,23 @@ def test_same_seed_same_result_and_threads_do_not_matter() -> None:
     model, data, _ = planted(leak=0.5, seed=2)
     scm = cm.compile(model, data)
     threads = torch.get_num_threads()
-    first = cm.modularity(scm, nulls=2, seed=7)
+    first = cm.modularity(scm, 2, nulls=2, seed=7)
     try:
         torch.set_num_threads(1)
-        second = cm.modularity(scm, nulls=2, seed=7)
+        second = cm.modularity(scm, 2, nulls=2, seed=7)
     finally:
         torch.set_num_threads(threads)
     assert torch.get_num_threads() == threads
     assert first.partition == second.partition
     assert first.score == pytest.approx(second.score, rel=1e-3)
     assert first.null_scores == pytest.approx(second.null_scores, rel=1e-3)
-    assert first.random_exchange != cm.modularity(scm, nulls=0, seed=8).random_exchange
+    assert first.random_exchange != cm.modularity(scm, 2, nulls=0, seed=8).random_exchange
 
 
 def test_global_random_state_is_untouched() -> None:
     model, data, _ = planted()
     before = torch.get_rng_state()
-    cm.modularity(cm.compile(model, data), nulls=1)
+    cm.modularity(cm.compile(model, data), 2, nulls=1)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -210,7 +210,7 @@ def test_interruption_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(measure, "_null_score", third_time)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     with pytest.raises(cm.Interrupted) as stopped:
-        cm.modularity(scm, nulls=5)
+        cm.modularity(scm, 2, nulls=5)
     partial = stopped.value.partial
     assert partial.null_scores == (0.5, 0.5)
     assert partial.score is None
@@ -228,14 +228,14 @@ def test_interruption_before_the_search_ends(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(measure, "search", stop)
     with pytest.raises(cm.Interrupted) as stopped:
-        cm.modularity(scm)
+        cm.modularity(scm, 2)
     assert stopped.value.partial is None
 
 
 def test_progress_is_told() -> None:
     model, data, _ = planted()
     seen: list[tuple[str, int, int]] = []
-    cm.modularity(cm.compile(model, data), nulls=2, progress=lambda *step: seen.append(step))
+    cm.modularity(cm.compile(model, data), 2, nulls=2, progress=lambda *step: seen.append(step))
     stages = list(dict.fromkeys(stage for stage, _, _ in seen))
     assert stages == ["search", "measure", "null networks"]
     assert seen[-1] == ("null networks", 2, 2)
@@ -268,14 +268,14 @@ def test_result_shows_itself(
 
 def test_few_rows_are_not_halved() -> None:
     model, data, _ = planted()
-    result = cm.modularity(cm.compile(model, data[:100]), nulls=0)
+    result = cm.modularity(cm.compile(model, data[:100]), 2, nulls=0)
     assert not result.held_out
     assert not result.exchange.estimate.held_out
 
 
 def test_inert_units_are_reported_and_change_nothing() -> None:
     case, padded = cm.zoo.isolated(), cm.zoo.isolated_with_inert_units()
-    plain, wide = (cm.modularity(c.compile(), nulls=3) for c in (case, padded))
+    plain, wide = (cm.modularity(c.compile(), 2, nulls=3) for c in (case, padded))
     assert wide.inert
     assert not plain.inert
     assert wide.partition.blocks == plain.partition.blocks
@@ -285,7 +285,11 @@ def test_inert_units_are_reported_and_change_nothing() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k": 1}, "at least 2; given 1"),
+        ({"k": 1}, "at least 2, .*given 1"),
+        ({"k": []}, "several such numbers"),
+        ({"k": [2, 1]}, "at least 2"),
+        ({"k": True}, "whole number"),
+        ({"progress": 3}, "progress is True"),
         ({"k": 2.5}, "whole number"),
         ({"k": 99}, "cannot be split into 99 modules"),
         ({"nulls": -1}, "0 or more; given -1"),
@@ -298,7 +302,7 @@ def test_bad_arguments(options: dict[str, object], message: str) -> None:
     model, data, _ = planted()
     scm = cm.compile(model, data)
     with pytest.raises(cm.InputError, match=message):
-        cm.modularity(scm, **options)  # pyright: ignore[reportArgumentType]
+        cm.modularity(scm, **{"k": 2, **options})
 
 
 def test_all_units_inert() -> None:
@@ -307,4 +311,4 @@ def test_all_units_inert() -> None:
         linear(model, "0").weight.zero_()
     scm = cm.compile(model.eval(), torch.randn(20, 3))
     with pytest.raises(cm.InputError, match="none of the model's 6 units is live"):
-        cm.modularity(scm)
+        cm.modularity(scm, 2)

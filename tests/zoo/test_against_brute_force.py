@@ -83,7 +83,7 @@ def sides(split: Mapping[str, Sequence[str]]) -> frozenset[frozenset[str]]:
 def test_the_best_split_of_a_dense_network(seed: int) -> None:
     scm, network = both(dense(seed))
     least, winners = best_by_brute_force(network)
-    found = modularity(scm, nulls=0, estimator="exact")
+    found = modularity(scm, 2, nulls=0, estimator="exact")
     assert 0.4 < least < 0.9  # neither silent nor all alike
     assert found.raw == pytest.approx(1 - least, abs=1e-9)
     assert {found.partition.blocks, *(tie.blocks for tie in found.ties)} == winners

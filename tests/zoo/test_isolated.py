@@ -46,7 +46,7 @@ def test_inert_units_change_no_answer(activation: type[nn.Module]) -> None:
     assert wider.units.names == plain.units.names
     assert len(wider.units.inert) == len(plain.units.inert) + 2 * 5
     assert torch.allclose(wider.observe()["output"], plain.observe()["output"], atol=1e-5)
-    expected, found = modularity(plain, nulls=3), modularity(wider, nulls=3)
+    expected, found = modularity(plain, 2, nulls=3), modularity(wider, 2, nulls=3)
     assert expected.raw > 0.1
     assert found.partition == expected.partition
     assert found.raw == pytest.approx(expected.raw, abs=1e-9)
