@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -23,11 +24,13 @@ def hierarchy(
     k: int | None = None,
     depth: int | None = None,
     least_units: int = 6,
+    method: str = "auto",
     budget: SearchBudget | None = None,
     nulls: int = 19,
     estimator: str = "auto",
     resolution: float = 1.0,
     seed: int = 0,
+    resume: str | os.PathLike[str] | None = None,
     progress: Progress | bool | None = None,
 ) -> Hierarchy:
     """Find modules, the modules inside them, and so on.
@@ -43,11 +46,13 @@ def hierarchy(
         k: number of modules of every split; None chooses it at each one.
         depth: most levels of splits; None for no limit.
         least_units: modules with fewer live units are not split.
+        method: search algorithm, as for :func:`causalmod.modularity`.
         budget: limits of each search.
         nulls: number of null networks for each split.
         estimator: as for :func:`causalmod.modularity`.
         resolution: noise scale in standard deviations of the reported figures.
         seed: seed of everything random. All levels search the same half of the rows.
+        resume: a journal file, from which the same call goes on where it was interrupted.
         progress: True or False for a bar or none; or a function of (stage, steps done, steps in
             all). None shows a bar on a terminal.
 
@@ -88,12 +93,14 @@ def hierarchy(
                 draft.result = modularity(
                     inside,
                     k,
+                    method=method,
                     budget=budget,
                     nulls=nulls,
                     estimator=estimator,
                     resolution=resolution,
                     curves=False,
                     seed=seed,
+                    resume=resume,
                     progress=_prefixed(tell, draft.name),
                 )
                 draft.split()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from causalmod.errors import EstimatorError, InputError, Interrupted
-from causalmod.exchange.choice import check_resolution
+from causalmod.exchange.choice import check_count, check_resolution
 from causalmod.exchange.parallel import in_parallel
 from causalmod.exchange.progress import Progress, progress_of
 from causalmod.modularity.modules_count import (
@@ -24,19 +25,24 @@ from causalmod.modularity.reading import Reading
 from causalmod.modularity.result import Modularity
 from causalmod.provenance import Stopwatch
 from causalmod.scm import StructuralCausalModel
-from causalmod.search import SearchBudget, null_network
+from causalmod.search import Journal, SearchBudget, null_network
+from causalmod.search.weighting import DEFAULT
 
 
 def modularity(
     scm: StructuralCausalModel,
     k: int | Iterable[int] | None = None,
     *,
+    method: str = "auto",
+    weighting: str = DEFAULT,
     budget: SearchBudget | None = None,
     nulls: int = 19,
     estimator: str = "auto",
     resolution: float = 1.0,
     curves: bool = True,
+    stability: int = 0,
     seed: int = 0,
+    resume: str | os.PathLike[str] | None = None,
     progress: Progress | bool | None = None,
 ) -> Modularity:
     """Find the partition into modules that communicate least for what flows inside them.
@@ -56,13 +62,20 @@ def modularity(
             split whose calibrated score is as good as the best one, or 1, "no modular structure
             found", where the best split is not below every null network and 2 standard deviations
             under their mean.
+        method: search algorithm; ``"auto"`` is the best combination of them.
+        weighting: what the exchange is weighed against: ``"internal"`` is ``S`` as above;
+            ``"size"``, ``"entropy"``, ``"cut"`` and ``"none"`` are offered for comparison.
         budget: limits of each search.
         nulls: number of null networks; 0 for none (no calibrated score then).
         estimator: ``"auto"`` counts exactly where units take few values, else ranks with the
             Gaussian channel and reports pairwise bounds.
         resolution: noise scale in standard deviations of the reported figures.
-        curves: measure the exchange at several resolutions too, and that of random partitions.
+        curves: measure the exchange at several resolutions and that of random partitions too, and
+            by how much the score rises when a unit moves to another module.
+        stability: further seeds to search from, to see whether the same modules are found.
         seed: seed of everything random.
+        resume: a journal file: what is evaluated is noted there, and what stands there already is
+            not evaluated again. So the same call goes on where an earlier one was interrupted.
         progress: True or False for a bar or none; or a function of (stage, steps done, steps in
             all). None shows a bar on a terminal.
 
@@ -83,9 +96,13 @@ def modularity(
     if not isinstance(nulls, int) or nulls < 0:
         raise InputError(f"nulls is the number of null networks, 0 or more; given {nulls!r}")
     counts = counts_of(scm, k)
+    check_count("stability", stability, 0)
     settings = partial(
         settle,
         scm,
+        method=method,
+        weighting=weighting,
+        journal=None if resume is None else Journal(resume, scm),
         estimator=estimator,
         resolution=check_resolution(resolution),
         budget=budget or SearchBudget(),
@@ -97,7 +114,7 @@ def modularity(
         work = _Work(scm, settings, estimator, nulls, tell)
         try:
             work.choose(counts, given=given)
-            work.measure(curves=curves)
+            work.measure(curves=curves, stability=stability)
             work.calibrate()
         except KeyboardInterrupt as stop:
             raise Interrupted(work.result(complete=False) if work.tried else None) from stop
@@ -188,12 +205,12 @@ class _Work:
         if self.chosen is not None and self.chosen.k == new.k:
             self.chosen = new
 
-    def measure(self, *, curves: bool) -> None:
+    def measure(self, *, curves: bool, stability: int) -> None:
         """Measure the exchange of the partition."""
         assert self.chosen is not None
         reading = Reading(self.scm, self.chosen.settings, self.estimator, self.chosen.found)
         self.reading = reading
-        reading.measure(self.tell, curves=curves)
+        reading.measure(self.tell, curves=curves, stability=stability)
 
     def calibrate(self) -> None:
         """Search the null networks that are still missing."""

@@ -11,7 +11,7 @@ from causalmod.errors import CausalmodWarning
 from causalmod.exchange import Exchange, exchange
 from causalmod.modularity.calibration import calibrate
 from causalmod.modularity.modules_count import Tried
-from causalmod.modularity.pipeline import Found, Settings
+from causalmod.modularity.pipeline import Found, Settings, margins_of, stability_of
 from causalmod.modularity.random_partitions import posts_ratio, random_exchanges
 from causalmod.modularity.result import Modularity
 from causalmod.partition import Partition
@@ -37,6 +37,9 @@ class Reading:
         self.curve: dict[float, Exchange] = {}
         self.random: tuple[float, ...] = ()
         self.least = float("nan")
+        self.margins: dict[str, float] = {}
+        self.unclear: tuple[str, ...] = ()
+        self.stability: float | None = None
 
     def _exchange(self, resolution: float, draws: int | None = None) -> Exchange:
         return exchange(
@@ -52,8 +55,14 @@ class Reading:
             progress=False,
         )
 
-    def measure(self, tell: Callable[[str, int, int], None], *, curves: bool) -> None:
+    def measure(
+        self, tell: Callable[[str, int, int], None], *, curves: bool, stability: int
+    ) -> None:
         """Measure the exchange; with ``curves`` also at other resolutions and among random ones."""
+        if stability:
+            tell("stability", 0, 1)
+            self.stability = stability_of(self.scm, self.settings, self.found.labels, stability)
+            tell("stability", 1, 1)
         main = self.settings.resolution
         if not curves:
             tell("measure", 0, 1)
@@ -61,7 +70,7 @@ class Reading:
             tell("measure", 1, 1)
             return
         scales = [] if self.settings.exact else sorted({*RESOLUTIONS, main})
-        steps = len(scales) + 2
+        steps = len(scales) + 3
         tell("measure", 0, steps)
         self.exchange = self._exchange(main)
         for number, resolution in enumerate(scales):
@@ -73,6 +82,8 @@ class Reading:
                     if resolution == main
                     else self._exchange(resolution, _CURVE_DRAWS)
                 )
+        tell("measure", steps - 2, steps)
+        self.margins, self.unclear = margins_of(self.scm, self.settings, self.found.labels)
         tell("measure", steps - 1, steps)
         self.least, self.random = random_exchanges(
             self.scm, self.settings, self.reporting, self.found.labels
@@ -129,6 +140,10 @@ class Reading:
             held_out=known.held_out,
             ties=tuple(as_partition(self.scm, tie) for tie in self.found.tied[:_TIES_SHOWN]),
             inert=dict(self.scm.units.inert),
+            margins=self.margins,
+            unclear=self.unclear,
+            stability=self.stability,
+            weighting=known.weighting,
             estimator=known.estimator,
             evaluations=sum(each.found.evaluations for each in tried),
             forward_rows=sum(each.found.forward_rows for each in tried),

@@ -48,6 +48,10 @@ class Modularity:
         held_out: were the figures measured on rows that the search did not see?
         ties: further partitions with an equal minimum.
         inert: inert unit → reason.
+        margins: unit → by how much ``S`` rises when it moves to its best other module.
+        unclear: units that belong nowhere cleanly: their move would cost next to nothing.
+        stability: mean adjusted Rand index of the partitions found from several seeds.
+        weighting: what the exchange was weighed against.
         estimator: estimator that ranked and scored.
         evaluations: candidate partitions evaluated.
         forward_rows: rows of the network run, over everything.
@@ -77,6 +81,10 @@ class Modularity:
     agreement: float | None = None
     ties: tuple[Partition, ...] = ()
     inert: dict[str, str] = field(default_factory=dict)
+    margins: dict[str, float] = field(default_factory=dict)
+    unclear: tuple[str, ...] = ()
+    stability: float | None = None
+    weighting: str = "internal"
     estimator: str = ""
     evaluations: int = 0
     forward_rows: int = 0
@@ -138,6 +146,7 @@ class Modularity:
             ("modules", modules),
             ("number of modules", self.statement),
             ("inert units", str(len(self.inert))),
+            ("units that belong nowhere cleanly", ", ".join(self.unclear[:8]) or "none"),
             ("measured on rows that the search did not see", "yes" if self.held_out else "no"),
         ]
         return html_table("Modularity", rows + ([("note", self.note)] if self.note else []))
@@ -158,6 +167,8 @@ class Modularity:
             "random_exchange": list(self.random_exchange),
             "compared_exchange": _number(self.compared_exchange), "held_out": self.held_out,
             "ties": [tie.to_dict() for tie in self.ties], "inert": dict(self.inert),
+            "margins": {unit: _number(margin) for unit, margin in self.margins.items()},
+            "unclear": list(self.unclear), "stability": self.stability, "weighting": self.weighting,
             "estimator": self.estimator, "evaluations": self.evaluations,
             "forward_rows": self.forward_rows, "note": self.note,
             "provenance": None if self.provenance is None else self.provenance.to_dict(),

@@ -210,6 +210,7 @@ def track(
     path: str | Path | None = None,
     sites: Choice | None = None,
     variables: Grains = "unit",
+    method: str = "auto",
     budget: SearchBudget | None = None,
     nulls: int = 5,
     estimator: str = "auto",
@@ -228,6 +229,7 @@ def track(
         path: a file to which each measurement is added at once, one JSON object a line.
         sites: what becomes a variable, as for :func:`causalmod.compile`.
         variables: what one variable is, likewise.
+        method: search algorithm, as for :func:`causalmod.modularity`.
         budget: limits of each search.
         nulls: number of null networks of each measurement. 5 show a trend; a p-value needs 19.
         estimator: as for :func:`causalmod.modularity`.
@@ -260,7 +262,7 @@ def track(
         path=None if path is None else Path(path),
         compiling={"sites": sites, "variables": variables},
         options={
-            "k": k, "budget": budget, "nulls": nulls, "estimator": estimator,
+            "k": k, "method": method, "budget": budget, "nulls": nulls, "estimator": estimator,
             "resolution": resolution, "curves": False, "seed": seed, "progress": False,
         },
     )  # fmt: skip

@@ -77,7 +77,7 @@ def find_units(scm: StructuralCausalModel, *, inputs: bool = False) -> Units:
         InputError: no unit is live.
     """
     members = {variable.name for variable in scm.members}
-    readable = {} if members else _readable(scm)
+    readable = _read_by(scm, members) if members else _readable(scm)
     sites = [s for s in scm.sites if _is_home(scm, s, inputs)]
     names: list[str] = []
     homes: list[int] = []
@@ -86,11 +86,11 @@ def find_units(scm: StructuralCausalModel, *, inputs: bool = False) -> Units:
     for home, site in enumerate(sites):
         constant = scm.constant[site]
         for index, name in enumerate(scm.sites[site].variables):
-            if members and name not in members:
+            if members and name not in members and site not in scm.inputs:
                 continue
             if constant[index]:
                 inert[name] = "constant on the data"
-            elif not members and not readable[site][index]:
+            elif not readable[site][index]:
                 inert[name] = "influences no output"
             else:
                 names.append(name)
@@ -110,6 +110,18 @@ def find_units(scm: StructuralCausalModel, *, inputs: bool = False) -> Units:
 def _is_home(scm: StructuralCausalModel, site: str, inputs: bool) -> bool:
     """Do the variables of a site count as units (a chain of tied sites counts once)?"""
     return inputs if site in scm.inputs else scm.representative[site] == site
+
+
+def _read_by(scm: StructuralCausalModel, members: set[str]) -> dict[str, Tensor]:
+    """Site → bool ``[variable]``: is it a member of a submodel, or an input that one reads?"""
+    inside = {
+        name: torch.tensor([each in members for each in site.variables])
+        for name, site in scm.sites.items()
+    }
+    for (source, target), matrix in scm.edges.items():
+        if source in scm.inputs:
+            inside[source] = inside[source] | (matrix & inside[target]).any(1)
+    return inside
 
 
 def _depths(scm: StructuralCausalModel) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -273,6 +274,40 @@ def test_few_rows_are_not_halved() -> None:
     assert not result.exchange.estimate.held_out
 
 
+def test_the_same_call_goes_on_from_its_journal(tmp_path: Path) -> None:
+    model, data, _ = planted((6, 8, 8, 4), leak=0.1)
+    path = tmp_path / "journal.jsonl"
+    first = cm.modularity(cm.compile(model, data), 2, nulls=1, curves=False, resume=path)
+    size = path.stat().st_size
+    again = cm.modularity(cm.compile(model, data), 2, nulls=1, curves=False, resume=path)
+    assert path.stat().st_size == size, "nothing was evaluated again"
+    assert (again.partition, again.raw, again.null_scores) == (
+        first.partition, first.raw, first.null_scores
+    )  # fmt: skip
+    assert again.forward_rows == first.forward_rows
+    with pytest.raises(cm.InputError, match="another network"):
+        cm.modularity(cm.zoo.isolated().compile(), 2, nulls=0, resume=path)
+
+
+def test_units_have_margins_and_modules_are_stable() -> None:
+    model, data, truth = planted((6, 8, 8, 4))
+    scm = cm.compile(model, data)
+    result = cm.modularity(scm, 2, nulls=0, stability=1)
+    assert set(result.margins) == set(scm.units.names)
+    assert min(result.margins.values()) > 0, "every unit belongs where it is"
+    assert result.unclear == ()
+    assert result.stability == 1.0
+    assert adjusted_rand_score([truth[u] for u in scm.units.names], _labels(scm, result)) == 1.0
+
+
+@pytest.mark.parametrize("weighting", ["size", "entropy", "cut", "none"])
+def test_other_weightings_find_what_exchanges_nothing(weighting: str) -> None:
+    scm = cm.zoo.isolated().compile()
+    result = cm.modularity(scm, 2, nulls=0, weighting=weighting, curves=False)
+    assert result.weighting == weighting
+    assert result.exchange.bits == 0.0
+
+
 def test_inert_units_are_reported_and_change_nothing() -> None:
     case, padded = cm.zoo.isolated(), cm.zoo.isolated_with_inert_units()
     plain, wide = (cm.modularity(c.compile(), 2, nulls=3) for c in (case, padded))
@@ -293,6 +328,9 @@ def test_inert_units_are_reported_and_change_nothing() -> None:
         ({"k": 2.5}, "whole number"),
         ({"k": 99}, "cannot be split into 99 modules"),
         ({"nulls": -1}, "0 or more; given -1"),
+        ({"stability": -1}, "stability must be a whole number of at least 0; given -1"),
+        ({"method": "spektral"}, "did you mean 'spectral'"),
+        ({"weighting": "sizes"}, "did you mean 'size'"),
         ({"resolution": 0.0}, "above 0; given 0.0"),
         ({"resolution": float("nan")}, "above 0"),
         ({"estimator": "gausian"}, "did you mean 'gaussian'"),
