@@ -14,7 +14,7 @@ from causalmod.scm.mechanisms import Mechanisms
 from causalmod.scm.modules import Modules, read_modules
 from causalmod.scm.sites import Sites
 from causalmod.scm.views import arrives
-from causalmod.variables import Site, Variable, expand, parse
+from causalmod.variables import Site, Variable, choose, parse
 
 
 class NamedMechanisms(Mechanisms):
@@ -54,14 +54,14 @@ class NamedMechanisms(Mechanisms):
             if isinstance(selector, str) and selector.strip() in self._modules:
                 found.update(dict.fromkeys(self._modules[selector.strip()]))
                 continue
-            site, _ = self._parse(selector)
+            site, indices = self._parse(selector)
             name = self._site_name(site, selector)
-            counts = {name: self.sites[name].count}
-            found.update(dict.fromkeys(expand(name + selector.strip()[len(site) :], counts)))
+            chosen = choose(name, indices, self.sites[name].count, selector)
+            found.update(dict.fromkeys(chosen))
         return tuple(found)
 
     def _parse(self, selector: str) -> tuple[str, tuple[int | slice, ...] | None]:
-        if isinstance(selector, str) and selector in {*self.sites, *self._aliases}:
+        if isinstance(selector, str) and (selector in self.sites or selector in self._aliases):
             return selector, None  # a module's name may itself end in brackets
         return parse(selector)
 
@@ -128,8 +128,7 @@ class NamedMechanisms(Mechanisms):
             found = self.resolve(selector)
             return found[0].site, [variable.index for variable in found]
         site = self._readouts[names[name]]
-        whole = site.name if indices is None else site.name + selector.strip()[len(name) :]
-        return site.name, [v.index for v in expand(whole, {site.name: site.count})]
+        return site.name, [v.index for v in choose(site.name, indices, site.count, selector)]
 
     def receivers(self, selector: str) -> list[str]:
         """Names of the sites and outputs that some variables reach along an edge.
