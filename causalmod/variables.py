@@ -224,7 +224,17 @@ def expand(selector: str, counts: dict[str, int]) -> tuple[Variable, ...]:
     site, indices = (selector, None) if selector in counts else parse(selector)
     if site not in counts:
         raise SelectorError(f"unknown site {site!r} in {selector!r}: {nearest(site, counts)}")
-    count = counts[site]
+    return choose(site, indices, counts[site], selector)
+
+
+def choose(
+    site: str, indices: tuple[int | slice, ...] | None, count: int, selector: str
+) -> tuple[Variable, ...]:
+    """Return the variables of a site at some indices; see :func:`parse` and :func:`expand`.
+
+    Raises:
+        SelectorError: an index is out of range; ``selector`` is what the user wrote.
+    """
     if indices is None:
         return tuple(Variable(site, index) for index in range(count))
     found: list[Variable] = []

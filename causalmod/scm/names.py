@@ -13,7 +13,7 @@ from causalmod.scm.mechanisms import Mechanisms
 from causalmod.scm.modules import HasModules, Modules, read_modules
 from causalmod.scm.sites import Sites
 from causalmod.scm.views import arrives
-from causalmod.variables import Site, Variable, expand, parse
+from causalmod.variables import Site, Variable, choose, parse
 
 
 class NamedMechanisms(Mechanisms):
@@ -98,15 +98,14 @@ class NamedMechanisms(Mechanisms):
                     f"their own; name them, as in {self._modules[site][0].name!r}"
                 )
             name = self._site_name(site, selector)
-            counts = {name: self.sites[name].count}
-            named = expand(name + selector.strip()[len(site) :], counts)
+            named = choose(name, places, self.sites[name].count, selector)
             if places is None and self._members:
-                named = tuple(v for v in named if v in self._members) or named
+                named = [v for v in named if v in self._members] or named
             found.update(dict.fromkeys(named))
         return tuple(found)
 
     def _parse(self, selector: str) -> tuple[str, tuple[int | slice, ...] | None]:
-        if isinstance(selector, str) and selector in {*self.sites, *self._aliases}:
+        if isinstance(selector, str) and (selector in self.sites or selector in self._aliases):
             return selector, None  # a module's name may itself end in brackets
         return parse(selector)
 
@@ -190,8 +189,7 @@ class NamedMechanisms(Mechanisms):
             found = self.resolve(selector)
             return found[0].site, [variable.index for variable in found]
         site = self._readouts[names[name]]
-        whole = site.name if indices is None else site.name + selector.strip()[len(name) :]
-        return site.name, [v.index for v in expand(whole, {site.name: site.count})]
+        return site.name, [v.index for v in choose(site.name, indices, site.count, selector)]
 
     def receivers(self, selectors: str | Variable | Iterable[str | Variable]) -> list[str]:
         """Names of the sites and outputs that some variables reach along an edge.
