@@ -169,8 +169,16 @@ if TYPE_CHECKING:
         QueryError,
         SelectorError,
     )
-    from causalmod.exchange import Exchange, Flow, exchange, flow, information
-    from causalmod.information import Estimate, arrow_strengths
+    from causalmod.exchange import (
+        Exchange,
+        Flow,
+        ResolutionCurve,
+        exchange,
+        flow,
+        information,
+        resolution_curve,
+    )
+    from causalmod.information import Bins, Estimate, arrow_strengths
     from causalmod.interventions import mean, resample
     from causalmod.modularity import Modularity, modularity
     from causalmod.partition import Partition

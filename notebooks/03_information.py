@@ -106,7 +106,7 @@ figure = sent.plot()
 figure
 
 # %% [markdown]
-# A row for each sender, a column for each receiver, both sorted by the half that they belong to; the
+# A row for each sender, a column for each receiver, both sorted by the half that they belong to. The
 # darker, the more bits. Within a half there is traffic; from half to half there is none, exactly.
 
 # %%
