@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,12 @@ def test_what_cannot_be_is_refused(model: cm.StructuralCausalModel) -> None:
         resolution_curve(model, "hidden1[0]", "output[0]", resolutions=(-1,))
     with pytest.raises(InputError, match="takes resolutions="):
         resolution_curve(model, "hidden1[0]", "output[0]", resolution=1.0)
+    wrong: Any = 1.0
     with pytest.raises(InputError, match="resolutions are numbers"):
+<<<<<<< HEAD
         resolution_curve(model, "hidden1[0]", "output[0]", resolutions=1.0)
+=======
+        resolution_curve(model, "hidden1[0]", "output[0]", resolutions=wrong)
+>>>>>>> info
     with pytest.raises(InputError, match="unknown estimator"):
         resolution_curve(model, "hidden1[0]", "output[0]", estimator="pairwse")
