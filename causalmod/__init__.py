@@ -186,15 +186,10 @@ if TYPE_CHECKING:
         exchange,
         flow,
         information,
-<<<<<<< HEAD
         module_graph,
         resolution_curve,
     )
     from causalmod.hierarchy import Hierarchy, hierarchy
-=======
-        resolution_curve,
-    )
->>>>>>> info
     from causalmod.information import Bins, Estimate, arrow_strengths
     from causalmod.interventions import mean, resample
     from causalmod.modularity import Modularity, Track, modularity, track

@@ -106,14 +106,9 @@ figure = sent.plot()
 figure
 
 # %% [markdown]
-<<<<<<< HEAD
 # A row for each sender, a column for each receiver, both sorted by the half that they belong to;
 # the darker, the more bits. Within a half there is traffic; from half to half there is none,
 # exactly.
-=======
-# A row for each sender, a column for each receiver, both sorted by the half that they belong to. The
-# darker, the more bits. Within a half there is traffic; from half to half there is none, exactly.
->>>>>>> info
 
 # %%
 across = np.array([[owner[a] != owner[b] for b in second] for a in first])

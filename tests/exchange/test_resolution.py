@@ -61,10 +61,6 @@ def test_what_cannot_be_is_refused(model: cm.StructuralCausalModel) -> None:
         resolution_curve(model, "hidden1[0]", "output[0]", resolution=1.0)
     wrong: Any = 1.0
     with pytest.raises(InputError, match="resolutions are numbers"):
-<<<<<<< HEAD
-        resolution_curve(model, "hidden1[0]", "output[0]", resolutions=1.0)
-=======
         resolution_curve(model, "hidden1[0]", "output[0]", resolutions=wrong)
->>>>>>> info
     with pytest.raises(InputError, match="unknown estimator"):
         resolution_curve(model, "hidden1[0]", "output[0]", estimator="pairwse")
