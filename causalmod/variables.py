@@ -234,6 +234,10 @@ def choose(
 
     Raises:
         SelectorError: an index is out of range; ``selector`` is what the user wrote.
+
+    Example:
+        >>> [str(variable) for variable in choose("fc1", (0, slice(2, None)), 4, "fc1[0,2:]")]
+        ['fc1[0]', 'fc1[2]', 'fc1[3]']
     """
     if indices is None:
         return tuple(Variable(site, index) for index in range(count))

@@ -36,6 +36,10 @@ class Carried:
         bypasses: tensors of the network past the variables → the share if they were variables too,
             the largest first.
         rows: number of context rows.
+
+    Example:
+        >>> Carried(0.62, {"blocks.0": 0.97})
+        Carried(0.62; with blocks.0: 0.97)
     """
 
     share: float
@@ -57,7 +61,12 @@ class Carried:
         return html_table("Carried", rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data that ``json`` can write."""
+        """Return plain data that ``json`` can write.
+
+        Example:
+            >>> Carried(1.0, rows=32).to_dict()
+            {'share': 1.0, 'bypasses': {}, 'rows': 32}
+        """
         return {"share": self.share, "bypasses": dict(self.bypasses), "rows": self.rows}
 
 

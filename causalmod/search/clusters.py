@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +17,7 @@ from causalmod.search.flow import FlowGraph
 
 _DENSE = 600  # units above which eigenvectors are found iteratively
 _STARTS = 10  # of k-means
+_RAND = threading.Lock()  # held by whoever draws from C's rand()
 
 
 def spectral_labels(
@@ -84,6 +90,15 @@ _LARGE = 2000
 _RESOLUTIONS = 12  # tried, to come to k clusters
 
 
+@contextmanager
+def _seeded_rand(seed: int) -> Iterator[None]:
+    """Seed C's rand(), from which scikit-network's refinement draws whatever its random_state."""
+    library = ctypes.CDLL("msvcrt" if sys.platform == "win32" else None)
+    with _RAND:
+        library.srand(seed & 0x7FFFFFFF)
+        yield
+
+
 def leiden_labels(flow: FlowGraph, k: int, seed: int) -> Tensor:
     """Cluster the flow graph by Leiden's algorithm, at the resolution that gives ``k`` clusters.
 
@@ -105,7 +120,8 @@ def leiden_labels(flow: FlowGraph, k: int, seed: int) -> Tensor:
     for _ in range(_RESOLUTIONS):
         middle = (low + high) / 2
         found = Leiden(resolution=2.0**middle, modularity="newman", random_state=seed)
-        labels = found.fit_predict(graph)
+        with _seeded_rand(seed):
+            labels = found.fit_predict(graph)
         clusters = int(labels.max()) + 1
         if clusters >= k and (best is None or clusters <= int(best.max()) + 1):
             best = labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from causalmod.search.block_model import BlockModel, Fitted, balanced
@@ -12,6 +13,37 @@ from causalmod.search.problem import Problem
 LARGE = 3000  # units above which one start has to do
 _ROUNDS = (1, 6)  # of balancing: receivers alone, and both sides
 _EXTRA = 3  # further seeds of k-means
+_COMPONENTS = 256  # above so many the flow graph falls to pieces
+
+
+def connected_start(flow: FlowGraph, k: int) -> Tensor | None:
+    """Return connected components, dealt to ``k`` modules of like sizes: ``[unit]``.
+
+    None where there are fewer than ``k`` components, or very many.
+    """
+    component = torch.full((flow.count,), -1)
+    number = 0
+    while bool((component < 0).any()):
+        if number == _COMPONENTS:
+            return None
+        reached = torch.zeros(flow.count)
+        reached[int((component < 0).nonzero()[0, 0])] = 1.0
+        while True:
+            more = ((reached + flow.between(reached)) > 0).float()
+            if bool((more == reached).all()):
+                break
+            reached = more
+        component[reached > 0] = number
+        number += 1
+    if number < k:
+        return None
+    sizes = torch.bincount(component)
+    held = torch.zeros(k, dtype=torch.long)
+    module = torch.empty(number, dtype=torch.long)
+    for each in sizes.argsort(descending=True, stable=True).tolist():
+        module[each] = held.argmin()
+        held[module[each]] += sizes[each]
+    return module[component]
 
 
 def spectral_start(problem: Problem, flow: FlowGraph) -> Tensor:

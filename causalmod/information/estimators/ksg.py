@@ -107,7 +107,8 @@ def neighbour_bits_without(
         Tensor: ``[group]`` bits.
     """
     left, right = source.double().contiguous(), target.double().contiguous()
-    total = torch.zeros(len(left_out), dtype=torch.float64)
+    left_out = left_out.to(left.device)
+    total = torch.zeros(len(left_out), dtype=torch.float64, device=left.device)
     if any(bool((side == side[0]).all()) for side in (left, right)):
         return total
     kept = ~left_out
