@@ -12,7 +12,13 @@ from causalmod.scm import StructuralCausalModel
 
 
 class Measure(Protocol):
-    """Maps a model and a partition of its live units to one number."""
+    """Maps a model and a partition of its units to one number.
+
+    A measure may also have:
+
+    - ``search(scm, k, *, rows=None, seed=0) -> Partition``: its own search for the best partition;
+    - ``estimate(scm, partition, *, rows=None, seed=0) -> Estimate``: the number with an interval.
+    """
 
     @property
     def name(self) -> str:
@@ -41,7 +47,8 @@ class Measure(Protocol):
 
         Args:
             scm: the model.
-            partition: a split of all its live units.
+            partition: a split of all its live units. Inert units may stand in it too: a measure of
+                activity leaves them out, one on weights counts them, as it cannot tell.
             rows: row numbers to use; all by default.
             seed: seed of everything random.
         """
