@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import NamedTuple
 
 from causalmod.conformance.protocol import (
@@ -18,7 +19,7 @@ from causalmod.conformance.protocol import (
     Situation,
 )
 from causalmod.conformance.result import BROKEN, FAILS, HOLDS, NOT_APPLICABLE, Finding
-from causalmod.conformance.subject import Misbehaved, NotApplicable, Subject
+from causalmod.conformance.subject import MisbehavedError, NotApplicableError, Subject
 
 #: Scores closer than this share of the measure's range are equal up to rounding.
 ROUNDING = 1e-5
@@ -43,9 +44,9 @@ def judge(subject: Subject, claim: Claim, scale: float) -> Finding:
     situations = _situations(claim)
     try:
         ruling = _RULES[type(claim)](subject, claim, scale)
-    except NotApplicable as refused:
+    except NotApplicableError as refused:
         return Finding(claim.text, NOT_APPLICABLE, {}, str(refused))
-    except Misbehaved as fault:
+    except MisbehavedError as fault:
         return Finding(claim.text, BROKEN, {}, str(fault), situations)
     involved = ruling.involved or situations
     values = {each.name: subject.value(each) for each in involved} if not ruling.holds else {}
@@ -60,7 +61,7 @@ def _known(subject: Subject, situations: Iterable[Situation]) -> dict[str, float
     for each in situations:
         try:
             found[each.name] = subject.value(each)
-        except (NotApplicable, Misbehaved):
+        except (NotApplicableError, MisbehavedError):
             continue
     return found
 
@@ -116,7 +117,7 @@ def _not_better(subject: Subject, claim: NotBetter, scale: float) -> Ruling:
 
 def _falling(subject: Subject, claim: Falling, scale: float) -> Ruling:
     scores = [subject.score(each) for each in claim.situations]
-    for place, (before, after) in enumerate(zip(scores, scores[1:], strict=False)):
+    for place, (before, after) in enumerate(pairwise(scores)):
         rise = 0.0 if before == after else (after - before) / scale
         if rise > claim.slack:
             pair = (claim.situations[place], claim.situations[place + 1])
@@ -131,7 +132,7 @@ def _falling(subject: Subject, claim: Falling, scale: float) -> Ruling:
 
 def _finds(subject: Subject, claim: Finds, scale: float) -> Ruling:
     if not subject.searches:
-        raise NotApplicable("it has no search of its own")
+        raise NotApplicableError("it has no search of its own")
     found = subject.search(claim.situation)
     live = set(claim.situation.scm.units.names)
     blocks = {frozenset(b & live) for b in found.blocks} - {frozenset()}
@@ -142,10 +143,10 @@ def _finds(subject: Subject, claim: Finds, scale: float) -> Ruling:
 
 def _covers_zero(subject: Subject, claim: CoversZero, scale: float) -> Ruling:
     if not subject.estimates:
-        raise NotApplicable("it gives no intervals")
+        raise NotApplicableError("it gives no intervals")
     found = subject.estimate(claim.situation)
     if found.low is None or found.high is None:
-        raise NotApplicable(found.note or "it gives no interval here")
+        raise NotApplicableError(found.note or "it gives no interval here")
     return Ruling(found.low <= 0.0 <= found.high, f"the interval is {found.low} to {found.high}")
 
 
@@ -153,7 +154,14 @@ def _behaves(subject: Subject, claim: Behaves, scale: float) -> Ruling:
     first = subject.value(claim.situation)
     again = subject.ask(claim.situation)
     if first != again:
-        raise Misbehaved(f"not deterministic: it read {first!r} and then {again!r} for one seed")
+        raise MisbehavedError(
+            f"not deterministic: it read {first!r} and then {again!r} for one seed"
+        )
+    if all(subject.value(each) == first for each in claim.others):
+        raise MisbehavedError(
+            f"ignores its partition: it reads {first:.4g} for separate blocks and for "
+            f"{len(claim.others)} random splits alike"
+        )
     return Ruling(math.isfinite(first), "the value is infinite")
 
 

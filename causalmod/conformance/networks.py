@@ -47,7 +47,12 @@ def of_case(name: str, case: Case, *, with_inert: bool = False) -> Situation:
 
 def of_functions(name: str, variables: Mapping[str, Any], modules: Modules) -> Situation:
     """Compile functions of discrete exogenous variables, which are enumerated."""
-    return Situation(name, from_functions(variables), Partition(modules))
+    scm = from_functions(variables)
+    named = {
+        module: [str(variable) for variable in scm.resolve(members)]
+        for module, members in modules.items()
+    }
+    return Situation(name, scm, Partition(named))
 
 
 def drawn(activation: str, *, leak: float = 0.2, seed: int = 0) -> tuple[Layers, torch.Tensor]:

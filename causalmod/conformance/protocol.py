@@ -97,10 +97,14 @@ class CoversZero:
 
 @dataclass(frozen=True)
 class Behaves:
-    """The measure gives a finite number, again the same for the same seed, and changes nothing."""
+    """The measure gives a finite number, again the same for the same seed, and changes nothing.
+
+    It must not read the same for this situation and all others, which are quite another split.
+    """
 
     text: str
     situation: Situation
+    others: tuple[Situation, ...]
 
 
 Claim = Same | Better | NotBetter | Falling | Finds | CoversZero | Behaves
@@ -134,6 +138,4 @@ class Axiom(Protocol):
         ...
 
 
-AXIOMS: Registry[Axiom] = Registry(
-    "axiom", "causalmod.conformance.axioms", {"claims": ("quick",)}
-)
+AXIOMS: Registry[Axiom] = Registry("axiom", "causalmod.conformance.axioms", {"claims": ("quick",)})

@@ -125,7 +125,10 @@ class Conformance:
         Raises:
             InputError: an unknown name; the nearest is suggested.
         """
-        for name, known, kind in ((measure, self.measures, "measure"), (axiom, self.axioms, "axiom")):
+        for name, known, kind in (
+            (measure, self.measures, "measure"),
+            (axiom, self.axioms, "axiom"),
+        ):
             if name not in known:
                 raise InputError(f"no {kind} {name!r} in this table: {nearest(name, known)}")
         return next(v for v in self.verdicts if (v.measure, v.axiom) == (measure, axiom))
@@ -226,5 +229,3 @@ class Conformance:
 
 def _plain(value: float) -> float | str:
     return value if abs(value) < float("inf") else str(value)
-
-

@@ -8,11 +8,13 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
+
 from causalmod.conformance.judge import judge
 from causalmod.conformance.networks import reference
 from causalmod.conformance.protocol import AXIOMS, Axiom
 from causalmod.conformance.result import Conformance, Verdict
-from causalmod.conformance.subject import Misbehaved, NotApplicable, Subject
+from causalmod.conformance.subject import MisbehavedError, NotApplicableError, Subject
 from causalmod.errors import CausalmodWarning, InputError, Interrupted
 from causalmod.exchange.progress import Progress, progress_of
 from causalmod.measures import MEASURES
@@ -103,7 +105,7 @@ def conformance(
     verdicts: list[Verdict] = []
     seconds: dict[str, float] = {}
     done, total = 0, len(subjects) * len(asked)
-    with progress_of(progress) as tell:
+    with progress_of(progress) as tell, torch.random.fork_rng(devices=[]):
         try:
             for subject in subjects:
                 watch = Stopwatch()
@@ -131,7 +133,7 @@ def scale_of(subject: Subject) -> float:
             warnings.simplefilter("ignore", CausalmodWarning)
             top = subject.score(planted)
             rest = statistics.median(subject.score(each) for each in others)
-    except (NotApplicable, Misbehaved):
+    except (NotApplicableError, MisbehavedError):
         return 1.0
     found = abs(top - rest)
     return found if found > 0 and math.isfinite(found) else 1.0

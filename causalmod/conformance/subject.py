@@ -16,11 +16,11 @@ from causalmod.information import Estimate
 from causalmod.partition import Partition
 
 
-class NotApplicable(Exception):
+class NotApplicableError(Exception):
     """The measure refuses a network, with a reason: weights that a network does not have, say."""
 
 
-class Misbehaved(Exception):
+class MisbehavedError(Exception):
     """The measure raised, gave no number, or changed what it was given."""
 
 
@@ -55,15 +55,15 @@ class Subject:
         """Return what the measure reads, in its own unit; asked only once for a situation.
 
         Raises:
-            NotApplicable: the measure refuses the network.
-            Misbehaved: it raised something else, gave no number, or changed the model.
+            NotApplicableError: the measure refuses the network.
+            MisbehavedError: it raised something else, gave no number, or changed the model.
         """
         key = id(situation)
         if key not in self._scores:
             self._kept.append(situation)
             try:
                 self._scores[key] = self.ask(situation)
-            except (NotApplicable, Misbehaved) as refused:
+            except (NotApplicableError, MisbehavedError) as refused:
                 self._scores[key] = refused
         found = self._scores[key]
         if isinstance(found, Exception):
@@ -84,11 +84,11 @@ class Subject:
             try:
                 value = float(value)
             except (TypeError, ValueError):
-                raise Misbehaved(
+                raise MisbehavedError(
                     f"returned {type(value).__name__} in place of a number on {situation.name}"
                 ) from None
         if math.isnan(value):
-            raise Misbehaved(f"returned NaN on {situation.name}")
+            raise MisbehavedError(f"returned NaN on {situation.name}")
         return float(value)
 
     # --- what a measure may have besides --------------------------------------------------------
@@ -107,7 +107,9 @@ class Subject:
 
         found = self._watched(situation, ask)
         if not isinstance(found, Partition):
-            raise Misbehaved(f"search() returned {type(found).__name__} in place of a Partition")
+            raise MisbehavedError(
+                f"search() returned {type(found).__name__} in place of a Partition"
+            )
         return found
 
     @property
@@ -119,7 +121,9 @@ class Subject:
         """Return the measure's figure with its interval."""
         found = self._watched(situation, lambda: self._call(self.measure.estimate, situation))
         if not hasattr(found, "low") or not hasattr(found, "high"):
-            raise Misbehaved(f"estimate() returned {type(found).__name__}, which has no interval")
+            raise MisbehavedError(
+                f"estimate() returned {type(found).__name__}, which has no interval"
+            )
         return found
 
     # --- one call -------------------------------------------------------------------------------
@@ -130,28 +134,23 @@ class Subject:
 
     def _watched(self, situation: Situation, call: Callable[[], Any]) -> Any:
         """Run a call; put the model back as it was if the call changed it."""
-        held = {
-            name: (tensor, tensor.clone())
-            for name, tensor in situation.scm.parameters.items()
-        }
-        generator = torch.get_rng_state()
+        held = {name: (tensor, tensor.clone()) for name, tensor in situation.scm.parameters.items()}
         try:
             value = call()
         except CausalmodError as refused:
-            raise NotApplicable(str(refused)) from refused
+            raise NotApplicableError(str(refused)) from refused
         except Exception as error:
-            raise Misbehaved(
+            raise MisbehavedError(
                 f"raised {type(error).__name__} on {situation.name}: {error}"
             ) from error
         finally:
-            torch.set_rng_state(generator)  # a measure that draws there must not move others
             changed = [n for n, (now, before) in held.items() if not torch.equal(now, before)]
             with torch.no_grad():
                 for name in changed:
                     now, before = held[name]
                     now.copy_(before)
         if changed:
-            raise Misbehaved(f"changed {', '.join(changed)} of the model on {situation.name}")
+            raise MisbehavedError(f"changed {', '.join(changed)} of the model on {situation.name}")
         return value
 
 

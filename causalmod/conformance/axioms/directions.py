@@ -52,12 +52,10 @@ class _Directions(NamedTuple):
 
     def claims(self, *, quick: bool = False) -> Sequence[Claim]:
         none, early = _linked(()), _linked(((1, "l"),))
-        found: list[Claim] = []
         others = (early, _linked(((2, "r"),)))
         if not quick:
             others = (*others, _linked(((2, "l"),)), _linked(((3, "r"),)))
-        for each in others:
-            found.append(Better(f"{each.name} against none", none, (each,)))
+        found: list[Claim] = [Better(f"{each.name} against none", none, (each,)) for each in others]
         both = _linked(((1, "l"), (2, "r")))
         found.append(Better("back and forth against forth", early, (both,)))
         return found

@@ -20,9 +20,7 @@ _FACTORS = torch.tensor([next(p for p in range(2, n + 1) if n % p == 0) for n in
 def _third(told: bool) -> Situation:
     """A is 0 to 29, B a third of it, C the sum of A and B, as told or worked out by itself."""
     sums = (
-        (lambda a, b1: a + b1)
-        if told
-        else (lambda a: a + torch.div(a, 3, rounding_mode="floor"))
+        (lambda a, b1: a + b1) if told else (lambda a: a + torch.div(a, 3, rounding_mode="floor"))
     )
     return of_functions(
         "A + B, told B" if told else "A + B, works out B",
@@ -65,8 +63,8 @@ class _Inferable(NamedTuple):
         "scores as less modular than one that works it out by itself, on equal activations."
     )
     source: str = (
-        "What Is The True Name of Modularity?: A, A/3 and their sum; and a function that is hard to "
-        "compute"
+        "What Is The True Name of Modularity?: A, A/3 and their sum; and a function that is hard "
+        "to compute"
     )
     tolerance: str = "any difference"
 

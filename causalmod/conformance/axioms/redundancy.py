@@ -42,11 +42,7 @@ class _Redundancy(NamedTuple):
 
     def claims(self, *, quick: bool = False) -> Sequence[Claim]:
         most = 4 if quick else 8
-        return [
-            NotBetter(
-                f"1 receiver against {most}", (_broadcast(1),), (_broadcast(most),)
-            )
-        ]
+        return [NotBetter(f"1 receiver against {most}", (_broadcast(1),), (_broadcast(most),))]
 
 
 AXIOMS.register("redundancy")(_Redundancy())

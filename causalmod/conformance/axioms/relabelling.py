@@ -38,10 +38,11 @@ class _Relabelling(NamedTuple):
             planted_split.scm,
             Partition({"z": modules[right], "a": modules[left]}),
         )
-        found: list[Claim] = [Same("modules get other names", (planted_split, renamed))]
-        for activation in ("tanh",) if quick else ("tanh", "relu"):
-            found.append(Same(f"{activation} neurons change places", _orders(activation)))
-        return found
+        activations = ("tanh",) if quick else ("tanh", "relu")
+        return (
+            Same("modules get other names", (planted_split, renamed)),
+            *(Same(f"{each} neurons change places", _orders(each)) for each in activations),
+        )
 
 
 AXIOMS.register("relabelling")(_Relabelling())

@@ -43,7 +43,9 @@ def _weak() -> Situation:
     model.add_module("hidden1", nn.Tanh())
     model.add_module("linear2", fixed_linear(second, torch.zeros(4)))
     model.add_module("hidden2", nn.Tanh())
-    model.add_module("readout", fixed_linear(torch.randn(2, 4, generator=generator), torch.zeros(2)))
+    model.add_module(
+        "readout", fixed_linear(torch.randn(2, 4, generator=generator), torch.zeros(2))
+    )
     data = torch.randn(200, 4, generator=generator)
     scm = compile(model.eval(), data, sites=["linear1", "hidden1", "hidden2", "output"])
     base = Situation("weak unit", scm, Partition.whole(scm.units.names))

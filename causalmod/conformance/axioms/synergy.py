@@ -17,9 +17,7 @@ _BITS = [0, 1]
 @cache
 def _xor(joined: bool) -> Situation:
     """The right module computes the exclusive or of a bit that it sees and one from the left."""
-    first = (
-        (lambda left1, q: (left1 + q) % 2) if joined else (lambda p, q: (p + q) % 2)
-    )
+    first = (lambda left1, q: (left1 + q) % 2) if joined else (lambda p, q: (p + q) % 2)
     return of_functions(
         "exclusive or, told" if joined else "exclusive or, worked out",
         {

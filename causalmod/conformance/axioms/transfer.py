@@ -25,21 +25,24 @@ class _Convolutional(nn.Module):
 
     def __init__(self, layers: Layers, generator: torch.Generator) -> None:
         super().__init__()
-        for depth, (weight, bias) in enumerate(
-            zip(layers.weights, layers.biases, strict=True), start=1
-        ):
-            taps = torch.randn(*weight.shape, 3, generator=generator)
-            taps[..., 1] = weight
-            layer = nn.Conv1d(weight.shape[1], weight.shape[0], 3, padding=1, device="meta")
-            layer.weight = nn.Parameter(taps, requires_grad=False)
-            layer.bias = nn.Parameter(bias.clone(), requires_grad=False)
-            self.add_module(f"convolution{depth}", layer)
+        self.first, self.second, self.last = (
+            _convolution(weight, bias, generator)
+            for weight, bias in zip(layers.weights, layers.biases, strict=True)
+        )
         self.hidden1, self.hidden2 = nn.Tanh(), nn.Tanh()
 
     def forward(self, x: Tensor) -> Tensor:
-        first = self.hidden1(self.convolution1(x[:, :, None]))
-        second = self.hidden2(self.convolution2(first))
-        return self.convolution3(second)[:, :, 0]
+        middle = self.hidden2(self.second(self.hidden1(self.first(x[:, :, None]))))
+        return self.last(middle)[:, :, 0]
+
+
+def _convolution(weight: Tensor, bias: Tensor, generator: torch.Generator) -> nn.Conv1d:
+    taps = torch.randn(*weight.shape, 3, generator=generator)
+    taps[..., 1] = weight
+    layer = nn.Conv1d(weight.shape[1], weight.shape[0], 3, padding=1, device="meta")
+    layer.weight = nn.Parameter(taps, requires_grad=False)
+    layer.bias = nn.Parameter(bias.clone(), requires_grad=False)
+    return layer
 
 
 class _Transformer(nn.Module):
@@ -59,9 +62,7 @@ class _Transformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         token = self.hidden1(self.embed(x))[:, None, :]
-        seen = F.scaled_dot_product_attention(
-            self.query(token), self.key(token), self.value(token)
-        )
+        seen = F.scaled_dot_product_attention(self.query(token), self.key(token), self.value(token))
         return self.readout(self.hidden2(self.project(seen[:, 0])))
 
 
