@@ -29,6 +29,7 @@ _PUBLIC = {
     "Falsification": "queries",
     "Bins": "information",
     "Estimate": "information",
+    "Conformance": "conformance",
     "Exchange": "exchange",
     "Flow": "exchange",
     "Hierarchy": "hierarchy",
@@ -42,6 +43,8 @@ _PUBLIC = {
     "Variable": "variables",
     "arrow_strengths": "information",
     "compile": "scm",
+    "check_measure": "conformance",
+    "conformance": "conformance",
     "exchange": "exchange",
     "flow": "exchange",
     "hierarchy": "hierarchy",
@@ -74,6 +77,7 @@ __all__ = [
     "CausalmodError",
     "CausalmodWarning",
     "CompileError",
+    "Conformance",
     "Distribution",
     "Estimate",
     "EstimatorError",
@@ -100,7 +104,9 @@ __all__ = [
     "Verification",
     "__version__",
     "arrow_strengths",
+    "check_measure",
     "compile",
+    "conformance",
     "exchange",
     "falsify",
     "flow",
@@ -167,6 +173,7 @@ if TYPE_CHECKING:
         to_gml,
         to_pgmpy,
     )
+    from causalmod.conformance import Conformance, check_measure, conformance
     from causalmod.errors import (
         CausalmodError,
         CausalmodWarning,
