@@ -36,6 +36,7 @@ _PUBLIC = {
     "Modularity": "modularity",
     "ResolutionCurve": "exchange",
     "Partition": "partition",
+    "Proxies": "proxies",
     "SearchBudget": "search",
     "Site": "variables",
     "StructuralCausalModel": "scm",
@@ -60,6 +61,7 @@ _PUBLIC = {
     "mean": "interventions",
     "modularity": "modularity",
     "module_graph": "exchange",
+    "proxies": "proxies",
     "query": "queries",
     "resample": "interventions",
     "resolution_curve": "exchange",
@@ -92,6 +94,7 @@ __all__ = [
     "OutputError",
     "Partition",
     "PartitionError",
+    "Proxies",
     "QueryError",
     "ResolutionCurve",
     "SearchBudget",
@@ -120,6 +123,7 @@ __all__ = [
     "mean",
     "modularity",
     "module_graph",
+    "proxies",
     "queries",
     "query",
     "resample",
@@ -202,6 +206,7 @@ if TYPE_CHECKING:
     from causalmod.modularity import Modularity, Track, modularity, track
     from causalmod.partition import Partition
     from causalmod.plotting import to_dot
+    from causalmod.proxies import Proxies, proxies
     from causalmod.queries import (
         Distribution,
         Falsification,
