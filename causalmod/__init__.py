@@ -30,6 +30,7 @@ _PUBLIC = {
     "Bins": "information",
     "Estimate": "information",
     "Exchange": "exchange",
+    "FittedBasis": "variables",
     "Flow": "exchange",
     "Hierarchy": "hierarchy",
     "Modularity": "modularity",
@@ -67,7 +68,7 @@ _PUBLIC = {
     "to_pgmpy": "bridges",
     "verify": "queries",
 }
-_MODULES = {"queries": "queries", "rules": "queries.rules", "zoo": "zoo"}
+_MODULES = {"bases": "bases", "queries": "queries", "rules": "queries.rules", "zoo": "zoo"}
 
 __all__ = [
     "Bins",
@@ -79,6 +80,7 @@ __all__ = [
     "EstimatorError",
     "Exchange",
     "Falsification",
+    "FittedBasis",
     "Flow",
     "Hierarchy",
     "Identification",
@@ -100,6 +102,7 @@ __all__ = [
     "Verification",
     "__version__",
     "arrow_strengths",
+    "bases",
     "compile",
     "exchange",
     "falsify",
@@ -157,7 +160,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from causalmod import queries, zoo
+    from causalmod import bases, queries, zoo
     from causalmod.bridges import (
         from_dowhy,
         from_functions,
@@ -208,4 +211,4 @@ if TYPE_CHECKING:
     )
     from causalmod.scm import StructuralCausalModel, Sweep, compile, load
     from causalmod.search import SearchBudget
-    from causalmod.variables import Site, Variable
+    from causalmod.variables import FittedBasis, Site, Variable
