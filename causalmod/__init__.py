@@ -29,6 +29,7 @@ _PUBLIC = {
     "Falsification": "queries",
     "Bins": "information",
     "Estimate": "information",
+    "Conformance": "conformance",
     "Exchange": "exchange",
     "FittedBasis": "variables",
     "Flow": "exchange",
@@ -43,6 +44,8 @@ _PUBLIC = {
     "Variable": "variables",
     "arrow_strengths": "information",
     "compile": "scm",
+    "check_measure": "conformance",
+    "conformance": "conformance",
     "exchange": "exchange",
     "flow": "exchange",
     "hierarchy": "hierarchy",
@@ -75,6 +78,7 @@ __all__ = [
     "CausalmodError",
     "CausalmodWarning",
     "CompileError",
+    "Conformance",
     "Distribution",
     "Estimate",
     "EstimatorError",
@@ -103,7 +107,9 @@ __all__ = [
     "__version__",
     "arrow_strengths",
     "bases",
+    "check_measure",
     "compile",
+    "conformance",
     "exchange",
     "falsify",
     "flow",
@@ -170,6 +176,7 @@ if TYPE_CHECKING:
         to_gml,
         to_pgmpy,
     )
+    from causalmod.conformance import Conformance, check_measure, conformance
     from causalmod.errors import (
         CausalmodError,
         CausalmodWarning,

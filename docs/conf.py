@@ -16,6 +16,7 @@ version = release = causalmod.__version__
 
 extensions = [
     "bases",
+    "conformance",
     "estimators",
     "mathml",
     "myst_parser",

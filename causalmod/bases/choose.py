@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from causalmod.bases.given import Matrix
+from causalmod.bases.given import of_rows
 from causalmod.bases.neurons import Neuron
 from causalmod.bases.protocol import BASES, Basis, Network, SiteData
 from causalmod.errors import InputError, SelectorError, nearest
@@ -83,7 +83,7 @@ def _fit(
         maker: Basis = kind
         fitted = maker.fit(at)
     else:
-        fitted = Matrix(kind).fit(at)
+        fitted = of_rows(kind, at)
     site.in_basis(fitted)  # refuses one of other features
     return fitted
 

@@ -44,7 +44,12 @@ class Matrix:
 
     def fit(self, at: SiteData) -> FittedBasis:
         """See :meth:`Basis.fit`."""
-        return inverted(self.name, as_matrix(self.rows, at), torch.zeros(at.features))
+        return of_rows(self.rows, at)
+
+
+def of_rows(rows: Any, at: SiteData) -> FittedBasis:
+    """Return the basis that reads by the rows of a matrix; see :class:`Matrix`."""
+    return inverted("matrix", as_matrix(rows, at), torch.zeros(at.features))
 
 
 def as_matrix(given: Any, at: SiteData, what: str = "basis") -> Tensor:

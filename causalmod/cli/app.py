@@ -123,5 +123,46 @@ def analyze(  # noqa: PLR0917 - an option each
     raise typer.Exit(job.exit_code)
 
 
+@app.command()
+def check(  # noqa: PLR0917 - an option each
+    measures: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="package.module:Measure, a class or an object of yours; or the name of a "
+            "registered measure. All registered ones by default.",
+            metavar="[MODULE:MEASURE|NAME]...",
+        ),
+    ] = None,
+    axioms: Annotated[
+        str | None, typer.Option(help="Comma-separated axioms; all by default.", metavar="A,B")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only the cheapest networks of each axiom.")
+    ] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Write every claim to a .csv or .json file.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+) -> None:
+    """Try a measure of modularity on networks whose right answer is known.
+
+    Exit code 0 when every axiom holds (or does not apply), 1 when one fails.
+    """
+    from causalmod.cli.check import check as run
+
+    code = run(
+        measures or [],
+        axioms=_listed(axioms),
+        quick=quick,
+        seed=seed,
+        save=save,
+        as_json=as_json,
+        force=force,
+    )
+    raise typer.Exit(code)
+
+
 def _listed(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from causalmod.cli.data import read_data, read_safetensors
-from causalmod.errors import InputError, nearest
+from causalmod.cli.user_code import imported, where
+from causalmod.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -69,28 +67,9 @@ def build(factory: str) -> nn.Module:
     """
     from torch import nn
 
-    path, colon, name = factory.partition(":")
-    if not colon or not name or not all(part.isidentifier() for part in path.split(".")):
-        raise InputError(
-            f"{factory!r} names no factory; expected package.module:function, such as "
-            "mymodels:small; or the path of a .pt2 file"
-        )
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found: Any = importlib.import_module(path)
-    except ImportError as reason:
-        raise InputError(
-            f"cannot import {path!r}: {reason}; run the command in the folder that holds it, or "
-            "install it"
-        ) from reason
-    except Exception as reason:
-        raise InputError(f"importing {path!r} failed: {_where(reason)}") from reason
-    for part in name.split("."):
-        if not hasattr(found, part):
-            names = [n for n in dir(found) if not n.startswith("_")]
-            raise InputError(f"{path!r} has no {part!r}: {nearest(part, names)}")
-        found = getattr(found, part)
+    found = imported(
+        factory, "factory", "function, such as mymodels:small; or the path of a .pt2 file"
+    )
     if isinstance(found, nn.Module):
         return found
     if not callable(found):
@@ -99,7 +78,7 @@ def build(factory: str) -> nn.Module:
         model = found()
     except Exception as reason:
         raise InputError(
-            f"{factory}() failed: {_where(reason)}; it is called without arguments"
+            f"{factory}() failed: {where(reason)}; it is called without arguments"
         ) from reason
     if not isinstance(model, nn.Module):
         raise InputError(
@@ -153,15 +132,6 @@ def _fits(given: Tensor, wanted: Tensor) -> bool:
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else ""
     return ", ".join(names[:_MOST_SHOWN]) + more
-
-
-def _where(error: Exception) -> str:
-    """The error, with the last line of the user's own code that led to it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if not {"site-packages", "importlib"} & set(Path(f.filename).parts)]
-    own = [f for f in own if f.filename != __file__ and not f.filename.startswith("<")]
-    place = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
-    return f"{type(error).__name__}: {error}{place}"
 
 
 def _in_the_models_dtype(

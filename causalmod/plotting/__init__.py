@@ -1,5 +1,6 @@
 """Figures: a file each, drawn with matplotlib's objects, returned as a ``Figure``."""
 
+from causalmod.plotting.conformance import describe_conformance, plot_conformance
 from causalmod.plotting.dendrogram import plot_dendrogram
 from causalmod.plotting.diagram import plot_identification
 from causalmod.plotting.distribution import plot_distribution
@@ -22,6 +23,7 @@ from causalmod.plotting.track import plot_track
 from causalmod.plotting.tree import describe_hierarchy
 
 __all__ = [
+    "describe_conformance",
     "describe_flow",
     "describe_hierarchy",
     "describe_matrix",
@@ -34,6 +36,7 @@ __all__ = [
     "drawable",
     "number",
     "plain",
+    "plot_conformance",
     "plot_dendrogram",
     "plot_distribution",
     "plot_flow",

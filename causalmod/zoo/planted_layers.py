@@ -85,6 +85,47 @@ class Layers:
             weights[depth + 1] = weights[depth + 1] / scale
         return replace(self, weights=tuple(weights), biases=tuple(biases))
 
+    def flipped(self, generator: torch.Generator) -> Layers:
+        """Flip the sign of what some hidden units read and of what they send: tanh only.
+
+        Raises:
+            InputError: another activation.
+        """
+        if self.activation != "tanh":
+            raise InputError(
+                f"signs can be flipped where activation='tanh', which is odd; given "
+                f"{self.activation!r}"
+            )
+        weights, biases = list(self.weights), list(self.biases)
+        for depth in range(len(weights) - 1):
+            sign = 1.0 - 2.0 * torch.randint(2, (len(biases[depth]),), generator=generator)
+            weights[depth] = weights[depth] * sign[:, None]
+            biases[depth] = biases[depth] * sign
+            weights[depth + 1] = weights[depth + 1] * sign
+        return replace(self, weights=tuple(weights), biases=tuple(biases))
+
+    def relayed(self, depth: int) -> Layers:
+        """Insert a layer of units that each pass on one unit of hidden layer ``depth``: ReLU only.
+
+        Args:
+            depth: hidden layer, the first being 0.
+
+        Raises:
+            InputError: another activation.
+        """
+        if self.activation != "relu":
+            raise InputError(
+                f"units can be passed on unchanged where activation='relu'; given "
+                f"{self.activation!r}"
+            )
+        count = len(self.biases[depth])
+        owners = list(self.owners)
+        owners.insert(depth + 2, owners[depth + 1])
+        weights, biases = list(self.weights), list(self.biases)
+        weights.insert(depth + 1, torch.eye(count))
+        biases.insert(depth + 1, torch.zeros(count))
+        return replace(self, weights=tuple(weights), biases=tuple(biases), owners=tuple(owners))
+
     def with_duplicates(self, count: int, generator: torch.Generator) -> Layers:
         """Split ``count`` units of each hidden layer into two that each send half."""
         made = self

@@ -1,4 +1,4 @@
-"""The directive ``bases``: every kind of basis in the registry, by the name that it is offered by."""
+"""The directive ``bases``: every kind of basis in the registry, under its name."""
 
 from __future__ import annotations
 

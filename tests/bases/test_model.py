@@ -232,7 +232,7 @@ def test_bad_requests() -> None:
         scm.with_basis({"1": torch.ones(6, 6)})
     with pytest.raises(cm.InputError, match="NaN"):
         scm.with_basis({"1": torch.full((6, 6), float("nan"))})
-    with pytest.raises(cm.InputError, match="more than the 6 features.*dictionary"):
+    with pytest.raises(cm.InputError, match=r"more than the 6 features.*dictionary"):
         scm.with_basis({"1": torch.randn(7, 6)})
     with pytest.raises(cm.InputError, match="given object"):
         scm.with_basis({"1": object()})
@@ -261,9 +261,9 @@ def test_sites_that_can_have_no_basis() -> None:
     with pytest.raises(cm.InputError, match=r"whole numbers \(torch.int64\)"):
         scm.with_basis({"input": "pca"})
     assert scm.with_basis({"*": "pca"}).sites["input"].basis is None  # a glob leaves it out
+    by_position = cm.compile(net, torch.randint(5, (30, 2)), ["0"], {"0": "position"})
     with pytest.raises(cm.InputError, match="cut by position"):
-        grain = {"0": "position"}
-        cm.compile(net, torch.randint(5, (30, 2)), ["0"], grain, {"0": rotation(3)})
+        by_position.with_basis({"0": rotation(3)})
 
 
 def test_data_of_too_small_a_rank() -> None:

@@ -1,0 +1,1 @@
+"""The axioms, a file each."""
