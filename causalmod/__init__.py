@@ -31,6 +31,7 @@ _PUBLIC = {
     "Estimate": "information",
     "Conformance": "conformance",
     "Exchange": "exchange",
+    "FittedBasis": "variables",
     "Flow": "exchange",
     "Hierarchy": "hierarchy",
     "Modularity": "modularity",
@@ -72,7 +73,7 @@ _PUBLIC = {
     "to_pgmpy": "bridges",
     "verify": "queries",
 }
-_MODULES = {"queries": "queries", "rules": "queries.rules", "zoo": "zoo"}
+_MODULES = {"bases": "bases", "queries": "queries", "rules": "queries.rules", "zoo": "zoo"}
 
 __all__ = [
     "Bins",
@@ -85,6 +86,7 @@ __all__ = [
     "EstimatorError",
     "Exchange",
     "Falsification",
+    "FittedBasis",
     "Flow",
     "Hierarchy",
     "Identification",
@@ -107,6 +109,7 @@ __all__ = [
     "Verification",
     "__version__",
     "arrow_strengths",
+    "bases",
     "check_measure",
     "compile",
     "conformance",
@@ -167,7 +170,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from causalmod import queries, zoo
+    from causalmod import bases, queries, zoo
     from causalmod.bridges import (
         from_dowhy,
         from_functions,
@@ -220,4 +223,4 @@ if TYPE_CHECKING:
     )
     from causalmod.scm import StructuralCausalModel, Sweep, compile, load
     from causalmod.search import SearchBudget
-    from causalmod.variables import Site, Variable
+    from causalmod.variables import FittedBasis, Site, Variable
