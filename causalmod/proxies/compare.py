@@ -16,13 +16,14 @@ from causalmod.errors import CausalmodError, CausalmodWarning, InputError, Inter
 from causalmod.exchange.choice import check_count
 from causalmod.exchange.progress import Progress, progress_of
 from causalmod.measures import MEASURES, Measure
+from causalmod.measures.exchanged import ExchangedBits
 from causalmod.measures.own_score import ModularityScore
 from causalmod.partition import Partition
 from causalmod.proxies.result import Proxies, Proxy
 from causalmod.scm import StructuralCausalModel
 from causalmod.search.same_size import shuffle_in_layers
 
-TRUTH = "exchange"
+_CONTEXTS = 64  # of the exchange: ranks need less than the bits themselves
 _DRAWS = 1000  # of the bootstrap
 _FEWEST = 8  # partitions below which a rank correlation says nothing
 
@@ -31,7 +32,7 @@ def proxies(
     scm: StructuralCausalModel,
     k: int = 2,
     *,
-    truth: str | Measure = TRUTH,
+    truth: str | Measure = "exchange",
     measures: Sequence[str | Measure] | None = None,
     partitions: int = 200,
     best: Partition | None = None,
@@ -47,8 +48,8 @@ def proxies(
     Args:
         scm: the model.
         k: number of modules.
-        truth: what the others are held against: ``"exchange"`` in bits, ``"modularity"``, or
-            another measure.
+        truth: what the others are held against: ``"exchange"`` in bits (from 64 contexts),
+            ``"modularity"``, or another measure.
         measures: measures or their names; all registered ones by default.
         partitions: number of partitions.
         best: a partition to start from, in place of a search.
@@ -77,7 +78,7 @@ def proxies(
         True
     """
     check_count("partitions", partitions, _FEWEST)
-    true = _measure(truth)
+    true = ExchangedBits(contexts=_CONTEXTS) if truth == "exchange" else _measure(truth)
     asked = [_measure(each) for each in (MEASURES.names() if measures is None else measures)]
     asked = [each for each in asked if each.name != true.name]
     with progress_of(progress) as tell, warnings.catch_warnings():
@@ -185,7 +186,7 @@ def _forward(scm: StructuralCausalModel) -> float:
     return min(took)
 
 
-def _compared(
+def _compared(  # noqa: PLR0917 - both sides, and what they cost
     measure: Measure,
     read: np.ndarray,
     true: Measure,
