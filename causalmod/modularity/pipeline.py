@@ -212,7 +212,7 @@ def _finish(problem: Problem, settings: Settings) -> Found:
             judging = _objective(scm, settings, settings.searched, JUDGE, settings.seed + 1)
             objectives.append(judging)
             best = _judged(finalists, judging)
-        final = _objective(scm, settings, settings.reported, REPORT, settings.seed + 2)
+        final = reporting(scm, settings)
         objectives.append(final)
     own = final.terms(best.labels[None])
     compared = weighting_of(settings.weighting).same_size and not bool(own.silent()[0])
@@ -222,6 +222,16 @@ def _finish(problem: Problem, settings: Settings) -> Found:
     tied = ties(problem.candidates) if best is problem.best else [best]
     others = tuple(each.labels for each in tied if each is not best)
     return Found(best.labels, own, same, others, ceil(counted), rows, best.origin)
+
+
+def reporting(scm: StructuralCausalModel, settings: Settings) -> Objective:
+    """Return the objective that scores a network's best partition in the end.
+
+    Any partition can be scored on it; the one that :func:`search` found scores :attr:`Found.score`.
+    """
+    if settings.exact:
+        return _objective(scm, settings, settings.searched, RANK, settings.seed)
+    return _objective(scm, settings, settings.reported, REPORT, settings.seed + 2)
 
 
 def _finalists(candidates: list[Candidate]) -> list[Candidate]:
