@@ -15,6 +15,7 @@ copyright = author  # the name that Sphinx gives this setting
 version = release = causalmod.__version__
 
 extensions = [
+    "bases",
     "conformance",
     "estimators",
     "mathml",
