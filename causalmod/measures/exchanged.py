@@ -133,7 +133,7 @@ class ExchangedBits:
         return by("gaussian")
 
 
-#: Each of its contexts is a set of draws: 64 read as 256 do, to a hundredth, in a fifth of the time.
+#: Its contexts are sets of draws: 64 read as 256 do, to a hundredth, in a fifth of the time.
 _CONTEXTS = {"averaged": 64}
 
 for _kind, _name in _NAMES.items():
