@@ -13,6 +13,7 @@ from typing import Any
 from causalmod.zoo.case import ZOO, Case, Checked, Fact
 from causalmod.zoo.common_cause import fork
 from causalmod.zoo.digits import two_digits
+from causalmod.zoo.formulas import formula
 from causalmod.zoo.gates import and_gate, copy_bit, xor
 from causalmod.zoo.grouped_convolution import planted_convolution
 from causalmod.zoo.hidden_parity import equal_bits, majority, xor_bridge
@@ -27,8 +28,10 @@ from causalmod.zoo.residual_streams import planted_streams
 from causalmod.zoo.retina_task import retina
 from causalmod.zoo.separate_heads import planted_heads
 from causalmod.zoo.separate_tracks import ducks_and_shadows
+from causalmod.zoo.sparse_features import superposition, superposition_pairs
 from causalmod.zoo.sum_of_parts import sum_of_parts
 from causalmod.zoo.symmetric import mean_field
+from causalmod.zoo.task_parity import sparse_parity
 from causalmod.zoo.threshold_unit import threshold
 from causalmod.zoo.twin_units import planted_twins
 
@@ -42,6 +45,7 @@ __all__ = [
     "ducks_and_shadows",
     "equal_bits",
     "fork",
+    "formula",
     "get",
     "isolated",
     "isolated_with_inert_units",
@@ -58,7 +62,10 @@ __all__ = [
     "planted_twins",
     "random_dense",
     "retina",
+    "sparse_parity",
     "sum_of_parts",
+    "superposition",
+    "superposition_pairs",
     "threshold",
     "two_digits",
     "with_inert_units",

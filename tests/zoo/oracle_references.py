@@ -175,3 +175,30 @@ def nested_counters() -> Figures:
             "least exchange of any other split inside a pair": min(others),
         }
     )
+
+
+def superposition_pairs() -> Figures:
+    """Two pairs of features: which of three states each pair is in decides everything."""
+    states = [(0, 0), (1, 0), (0, 1)]
+    rows = [(*first, *second) for first in states for second in states]
+    inputs = {f"input[{i}]": column for i, column in enumerate(zip(*rows, strict=True))}
+    units: dict[str, Mechanism] = {
+        "hidden[0]": lambda v: v["input[0]"] - v["input[1]"],
+        "hidden[1]": lambda v: v["input[2]"] - v["input[3]"],
+        "output[0]": lambda v: (v["hidden[0]"] == 1) * 1.0,
+        "output[1]": lambda v: (v["hidden[0]"] == -1) * 1.0,
+        "output[2]": lambda v: (v["hidden[1]"] == 1) * 1.0,
+        "output[3]": lambda v: (v["hidden[1]"] == -1) * 1.0,
+    }
+    network = Network(inputs, units)
+    h, outputs = "hidden[0]", [f"output[{i}]" for i in range(4)]
+    pairs = {f"pair {j}": [f"hidden[{j}]", *outputs[2 * j : 2 * j + 2]] for j in range(2)}
+    return (
+        {
+            f"observational {h} -> output[0]": network.observational([h], ["output[0]"]),
+            f"conditional {h} -> output[0]": network.conditional([h], ["output[0]"]),
+            f"conditional {h} -> output[2]": network.conditional([h], ["output[2]"]),
+        }
+        | exchanged(network, pairs)
+        | exchanged(network, {"embedding": ["hidden[0]", "hidden[1]"], "outputs": outputs})
+    )
