@@ -33,7 +33,7 @@ def connected_pieces(case: Case) -> Figures:
 
 
 def independent(case: Case) -> Figures:
-    grid = np.linspace(-1, 1, 4)
+    grid = [-1.0, -1 / 3, 1 / 3, 1.0]
     network = Network(
         columns(grid, grid, grid, grid),
         {
@@ -102,8 +102,12 @@ def sparse_parity(case: Case) -> Figures:
     def gate(task: int, subset: list[int]) -> Mechanism:
         return lambda v: v[f"input[{task}]"] * (sum(v[f"input[{i}]"] for i in subset) % 2)
 
-    units = {f"gate {task}": gate(task, subset) for task, subset in enumerate(subsets)}
-    network = Network(columns_of, units | {"sum": lambda v: sum(v[gate] for gate in units)})
+    units: dict[str, Mechanism] = {
+        f"gate {task}": gate(task, subset) for task, subset in enumerate(subsets)
+    }
+    gates = list(units)
+    units["sum"] = lambda v: np.sum(np.broadcast_arrays(*(v[gate] for gate in gates)), axis=0)
+    network = Network(columns_of, units)
     assert np.array_equal(network.data["sum"], answers)
     split = {f"task {task}": [f"gate {task}"] for task in range(3)} | {"readout": ["sum"]}
     title = " | ".join(split)
