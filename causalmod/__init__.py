@@ -37,6 +37,7 @@ _PUBLIC = {
     "Modularity": "modularity",
     "ResolutionCurve": "exchange",
     "Partition": "partition",
+    "Proxies": "proxies",
     "SearchBudget": "search",
     "Site": "variables",
     "StructuralCausalModel": "scm",
@@ -61,6 +62,7 @@ _PUBLIC = {
     "mean": "interventions",
     "modularity": "modularity",
     "module_graph": "exchange",
+    "proxies": "proxies",
     "query": "queries",
     "resample": "interventions",
     "resolution_curve": "exchange",
@@ -94,6 +96,7 @@ __all__ = [
     "OutputError",
     "Partition",
     "PartitionError",
+    "Proxies",
     "QueryError",
     "ResolutionCurve",
     "SearchBudget",
@@ -123,6 +126,7 @@ __all__ = [
     "mean",
     "modularity",
     "module_graph",
+    "proxies",
     "queries",
     "query",
     "resample",
@@ -205,6 +209,7 @@ if TYPE_CHECKING:
     from causalmod.modularity import Modularity, Track, modularity, track
     from causalmod.partition import Partition
     from causalmod.plotting import to_dot
+    from causalmod.proxies import Proxies, proxies
     from causalmod.queries import (
         Distribution,
         Falsification,
