@@ -100,7 +100,8 @@ class LocalSpecialisation:
         values += [each.p_coherence for each in found if each.p_coherence is not None]
         if not values:
             return 1.0
-        return float(combine_pvalues(values, method="fisher").pvalue)
+        _, combined = combine_pvalues(values, method="fisher")
+        return float(combined)
 
     def lesions(
         self,

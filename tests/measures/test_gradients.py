@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from causalmod import Partition, compile, zoo
+from causalmod import Partition, StructuralCausalModel, compile, zoo
 from causalmod.measures import (
     InteractionGraph,
     InterfaceDimension,
@@ -22,8 +22,8 @@ ROWS = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
 WEIGHT = [[0.5, -2.0, 1.0], [0.0, 1.0, 1.0]]
 
 
-def two_layers(middle: nn.Module):  # type: ignore[no-untyped-def]
-    layers = nn.Sequential(fixed_linear(torch.eye(3)), nn.Identity(), fixed_linear(WEIGHT), middle)
+def two_layers(last: nn.Module) -> StructuralCausalModel:
+    layers = nn.Sequential(fixed_linear(torch.eye(3)), nn.Identity(), fixed_linear(WEIGHT), last)
     return compile(layers.eval(), ROWS)
 
 
@@ -109,8 +109,9 @@ def test_unit_flow_of_a_linear_layer_in_closed_form() -> None:
     seen = scm.observe()
     spread, theirs = (seen[s].var(0, unbiased=False).double().numpy() for s in ("0", "output"))
     flow = np.array(WEIGHT).T ** 2 * spread[:, None] / theirs[None, :]
-    split = Partition({"first": ["0"], "last": ["output"]})
-    assert UnitFlow()(scm, split) == pytest.approx(flow.sum(), rel=1e-4)
+    split = Partition({"a": ["0[0]", "0[1]", "output[0]"], "b": ["0[2]", "output[1]"]})
+    crossing = flow[2, 0] + flow[0, 1] + flow[1, 1]
+    assert UnitFlow()(scm, split) == pytest.approx(crossing / flow.sum(), rel=1e-4)
 
 
 def test_gradients_do_not_see_steps() -> None:
@@ -118,9 +119,6 @@ def test_gradients_do_not_see_steps() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return (x > 0).to(x.dtype)
 
-    model = nn.Sequential(
-        fixed_linear(torch.eye(3)), nn.Identity(), fixed_linear(WEIGHT), Threshold()
-    )
-    scm = compile(model.eval(), ROWS)
+    scm = two_layers(Threshold())
     assert not attribution_graph(scm).any()
     assert InterfaceDimension()(scm, Partition({"first": ["0"], "last": ["output"]})) == 0.0
