@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
+from math import comb
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +15,8 @@ from causalmod.exchange.choice import check_count, check_rows
 from causalmod.measures.protocol import MEASURES
 from causalmod.partition import Partition
 from causalmod.scm import StructuralCausalModel
+
+_ALL = 100  # clusters of one size in a layer up to which all of them are gone through
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ class LocalSpecialisation:
     divided by that mean. Each is compared with random units of the same layer, as many:
     ``p = (1 + #{random >= own}) / (1 + random)``. All these p-values are combined by Fisher's
     method, ``-2 sum ln p ~ chi^2``. The value is the combined p-value, from 0 to 1: small where
-    modules are specialised. 1 where no module parts a hidden layer.
+    modules are specialised. 1 where no module parts a hidden layer. Where a layer has few clusters
+    of a size (up to 100), all of them are gone through.
 
     The paper measures the loss of accuracy and its range over classes; a model here knows outputs
     and no labels, so the damage to each output takes the place of the loss in each class; as it has
@@ -59,7 +65,7 @@ class LocalSpecialisation:
     clusters are few, so with small layers no p-value can be small.
 
     Args:
-        random: number of random clusters for each one.
+        random: number of random clusters for each one, in layers with many.
 
     Source: Hod, Filan, Casper, Critch and Russell, *Quantifying local specialization in deep neural
     networks* (2022), arXiv:2110.08058, sections 3 and 4; Fisher, *Statistical methods for research
@@ -100,8 +106,8 @@ class LocalSpecialisation:
         values += [each.p_coherence for each in found if each.p_coherence is not None]
         if not values:
             return 1.0
-        _, combined = combine_pvalues(values, method="fisher")
-        return float(combined)
+        combined: Any = combine_pvalues(values, method="fisher")  # its type stub has no fields
+        return float(combined.pvalue)
 
     def lesions(
         self,
@@ -134,14 +140,20 @@ class LocalSpecialisation:
                 own = here[labels[here] == module]
                 if not 0 < len(own) < len(here):
                     continue
-                # the same random clusters for one place, whatever the modules are called
-                generator = torch.Generator().manual_seed(seed * 1009 + layer)
-                others = [
-                    here[torch.randperm(len(here), generator=generator)[: len(own)]]
-                    for _ in range(self.random)
-                ]
+                others = self._rivals(here, own, seed * 1009 + layer)
                 found.append(_compare(scm, surgery, (name, layer), own, others))
         return tuple(found)
+
+    def _rivals(self, layer: Tensor, own: Tensor, seed: int) -> list[Tensor]:
+        """Other clusters of a layer, as large; the same ones whatever the module is called."""
+        if comb(len(layer), len(own)) <= _ALL:
+            every = (torch.tensor(each) for each in combinations(layer.tolist(), len(own)))
+            return [each for each in every if not torch.equal(each, own)]
+        generator = torch.Generator().manual_seed(seed)
+        return [
+            layer[torch.randperm(len(layer), generator=generator)[: len(own)]]
+            for _ in range(self.random)
+        ]
 
 
 def _compare(

@@ -77,3 +77,16 @@ def test_one_output_has_no_coherence_and_whole_layers_no_p() -> None:
 def test_no_random_cluster_is_refused() -> None:
     with pytest.raises(InputError, match="random"):
         LocalSpecialisation(random=0)
+
+
+def test_few_clusters_of_a_size_are_all_gone_through() -> None:
+    # layers of 4 with 2 for each block: 6 clusters of 2, in each layer, whatever the seed
+    case = zoo.isolated()
+    assert case.partition is not None
+    scm = case.compile()
+    found = LocalSpecialisation().lesions(scm, case.partition)
+    for lesion in found:
+        assert lesion.p_coherence is not None
+        for value in (lesion.p_importance, lesion.p_coherence):
+            assert round(6 * value, 9) in {1, 2, 3, 4, 5, 6}
+    assert LocalSpecialisation().lesions(scm, case.partition, seed=5) == found
