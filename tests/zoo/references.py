@@ -274,5 +274,5 @@ REFERENCES: dict[str, Callable[[Case], Figures]] = {
 TOO_LARGE = {
     "two_digits", "two_digits_dense", "retina", "retina_dense", "random_dense", "planted",
     "planted_convolution", "planted_heads", "planted_nested", "planted_streams", "planted_twins",
-    "superposition",
+    "linear_tracks", "superposition",
 }  # see test_two_digits.py, test_planted.py and test_formulas.py  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
@@ -80,6 +81,16 @@ def test_one_dimension_for_two_features_is_exact() -> None:
     assert torch.equal(case.model(case.inputs), case.inputs)
 
 
+@pytest.mark.parametrize(("rho", "shared"), [(0.0, 0.0), (0.5, 0.2075), (0.9, 1.1980)])
+def test_linear_tracks_share_what_normal_variables_do(rho: float, shared: float) -> None:
+    case = zoo.linear_tracks(rho, seed=1)
+    correlation = float(np.corrcoef(case.inputs.double().numpy().T)[0, 1])
+    assert correlation == pytest.approx(rho, abs=1e-6)
+    assert -np.log2(1 - correlation**2) / 2 == pytest.approx(shared, abs=5e-5)
+    assert case.facts[0].expected == pytest.approx(shared, abs=5e-5)
+    assert all(row.ok for row in case.check())
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
@@ -90,6 +101,7 @@ def test_one_dimension_for_two_features_is_exact() -> None:
         (lambda: zoo.superposition(features=2), "dimensions"),
         (lambda: zoo.superposition(sparsity=1.0), "sparsity"),
         (lambda: zoo.superposition_pairs(1), "pairs"),
+        (lambda: zoo.linear_tracks(1.0), "rho"),
     ],
 )
 def test_impossible_options_are_refused(make: Callable[[], Case], says: str) -> None:
