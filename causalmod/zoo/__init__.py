@@ -12,6 +12,7 @@ from typing import Any
 
 from causalmod.zoo.carrying_counters import nested_counters
 from causalmod.zoo.case import ZOO, Case, Checked, Fact
+from causalmod.zoo.closed_channel import closed_channel
 from causalmod.zoo.common_cause import fork
 from causalmod.zoo.digits import two_digits
 from causalmod.zoo.formulas import formula
@@ -34,6 +35,7 @@ from causalmod.zoo.sparse_features import superposition, superposition_pairs
 from causalmod.zoo.symmetric import mean_field
 from causalmod.zoo.task_parity import sparse_parity
 from causalmod.zoo.threshold_unit import threshold
+from causalmod.zoo.turned_basis import rotated_basis
 from causalmod.zoo.twin_units import planted_twins
 
 __all__ = [
@@ -42,6 +44,7 @@ __all__ = [
     "Fact",
     "and_gate",
     "broadcast",
+    "closed_channel",
     "copy_bit",
     "ducks_and_shadows",
     "equal_bits",
@@ -64,6 +67,7 @@ __all__ = [
     "planted_twins",
     "random_dense",
     "retina",
+    "rotated_basis",
     "sparse_parity",
     "sum_of_parts",
     "superposition",

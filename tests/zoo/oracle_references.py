@@ -202,3 +202,48 @@ def superposition_pairs() -> Figures:
         | exchanged(network, pairs)
         | exchanged(network, {"embedding": ["hidden[0]", "hidden[1]"], "outputs": outputs})
     )
+
+
+def rotated_basis() -> Figures:
+    """With the hidden units as they are, and with the bits themselves in their place."""
+    turned = Network(
+        columns((0, 1), (0, 1)),
+        {
+            "u": lambda v: v["input[0]"] + v["input[1]"],
+            "v": lambda v: v["input[0]"] - v["input[1]"],
+            "a": lambda v: (v["u"] + v["v"]) / 2,
+            "b": lambda v: (v["u"] - v["v"]) / 2,
+        },
+    )
+    straight = Network(
+        columns((0, 1), (0, 1)),
+        {"u": copied("input[0]"), "v": copied("input[1]"), "a": copied("u"), "b": copied("v")},
+    )
+    tracks = {"left": ["u", "a"], "right": ["v", "b"]}
+    return {
+        "exchange of the tracks, by neurons": turned.exchange(tracks),
+        "exchange of the tracks, turned back": straight.exchange(tracks),
+    }
+
+
+def closed_channel() -> Figures:
+    """The channels are left out, for they are constant: that both are is counted here."""
+    p = q = np.array([0.0, 1.0])
+    channels = [np.maximum(p - q, 0), np.maximum(p + q - 1e6, 0)]
+    network = Network(
+        columns((0, 1)),
+        {
+            "p[0]": copied("input[0]"),
+            "q[0]": copied("input[0]"),
+            "hidden[0]": copied("p[0]"),
+            "hidden[1]": copied("q[0]"),
+            "output[0]": copied("hidden[0]"),
+            "output[1]": copied("hidden[1]"),
+        },
+    )
+    tracks = {name: [f"{name}[0]", f"hidden[{i}]", f"output[{i}]"] for i, name in enumerate("pq")}
+    return (
+        sent(network, "p[0]", "output[1]")
+        | exchanged(network, tracks)
+        | {"number of inert units": float(sum(np.ptp(channel) == 0 for channel in channels))}
+    )
