@@ -12,8 +12,8 @@ from typing import Any
 
 from causalmod.zoo.carrying_counters import nested_counters
 from causalmod.zoo.case import ZOO, Case, Checked, Fact
-from causalmod.zoo.closed_channel import closed_channel
 from causalmod.zoo.common_cause import fork
+from causalmod.zoo.constant_channels import closed_channel
 from causalmod.zoo.digits import two_digits
 from causalmod.zoo.formulas import formula
 from causalmod.zoo.gates import and_gate, copy_bit, xor
