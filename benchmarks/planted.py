@@ -4,7 +4,7 @@ Each table is filled network by network. What was measured is kept in a file, on
 line, so that a run goes on where the last one stopped::
 
     python -m benchmarks.planted recover --seconds 400
-    python -m benchmarks.planted recover number dense nested exhaustive --seconds 0   # show only
+    python -m benchmarks.planted recover number dense nested exhaustive --seconds 0  # print only
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ JOBS: dict[str, Callable[[int], Jobs]] = {
 
 
 def main() -> None:
-    """Measure what is missing for as long as asked; print the tables."""
+    """Measure what is missing for as long as asked; print all that was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="+", choices=list(JOBS))
     parser.add_argument("--seeds", type=int, default=5)
@@ -239,6 +239,8 @@ def main() -> None:
             row = job()
             with given.store.open("a") as file:
                 file.write(json.dumps({"table": table, "name": name} | row) + "\n")
+        for row in _known(given.store, table).values():
+            print(json.dumps(row))
 
 
 def _known(store: Path, table: str) -> dict[str, Row]:
