@@ -33,6 +33,7 @@ NULLS = 19
 Row = dict[str, Any]
 Jobs = Iterator[tuple[str, Callable[[], Row]]]
 _CONTEXTS, _DONORS, _DRAWS = 64, 64, 32
+_FIRST = 5  # null networks after which a random network is looked at
 
 
 # --- k given: are the planted modules found? -----------------------------------------------------
@@ -113,15 +114,21 @@ def dense_jobs(seeds: int) -> Jobs:
 
 
 def dense(seed: int) -> Row:
-    """Choose the number of modules of a random dense network of 30 hidden units."""
+    """Choose the number of modules of a random dense network of 30 hidden units, by 39 nulls.
+
+    The first five of them often do as well as the network: then more cannot change the answer, 1.
+    """
     scm = cm.zoo.random_dense(
         30, seed=seed, activation=("tanh", "gelu", "relu")[seed % 3]
     ).compile()
     start = time.process_time()
-    found = cm.modularity(scm, nulls=39, curves=False, seed=seed, progress=False)
+    found = cm.modularity(scm, nulls=_FIRST, curves=False, seed=seed, progress=False)
+    decided = found.k == 1 and min(found.null_scores) <= 1 - found.raw
+    if not decided:
+        found = cm.modularity(scm, nulls=39, curves=False, seed=seed, progress=False)
     return {
         "seed": seed, "units": len(scm.units), "k": found.k, "score": found.score, "p": found.p,
-        "seconds": round(time.process_time() - start, 1),
+        "nulls": len(found.null_scores), "seconds": round(time.process_time() - start, 1),
     }  # fmt: skip
 
 
