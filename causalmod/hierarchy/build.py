@@ -14,6 +14,7 @@ from causalmod.modularity.modules_count import clears_chance
 from causalmod.provenance import Stopwatch
 from causalmod.scm import StructuralCausalModel
 from causalmod.search import SearchBudget
+from causalmod.search.weighting import DEFAULT
 
 _SPREADS = 3.0  # standard deviations that a split has to be under the mean of null networks
 
@@ -25,6 +26,7 @@ def hierarchy(
     depth: int | None = None,
     least_units: int = 6,
     method: str = "auto",
+    weighting: str = DEFAULT,
     budget: SearchBudget | None = None,
     nulls: int = 19,
     estimator: str = "auto",
@@ -47,6 +49,7 @@ def hierarchy(
         depth: most levels of splits; None for no limit.
         least_units: modules with fewer live units are not split.
         method: search algorithm, as for :func:`causalmod.modularity`.
+        weighting: what the exchange is weighed against, likewise.
         budget: limits of each search.
         nulls: number of null networks for each split.
         estimator: as for :func:`causalmod.modularity`.
@@ -94,6 +97,7 @@ def hierarchy(
                     inside,
                     k,
                     method=method,
+                    weighting=weighting,
                     budget=budget,
                     nulls=nulls,
                     estimator=estimator,

@@ -251,6 +251,15 @@ def _mean(values: tuple[float, ...]) -> float | None:
 
 def _newick(node: Node) -> str:
     if not node.children:
-        return node.name
+        return _quoted(node.name)
     length = 1.0 if node.score is None else max(node.score, 0.0)
-    return f"({','.join(f'{_newick(child)}:{length:.6g}' for child in node.children)}){node.name}"
+    inside = ",".join(f"{_newick(child)}:{length:.6g}" for child in node.children)
+    return f"({inside}){_quoted(node.name)}"
+
+
+def _quoted(name: str) -> str:
+    """Quote a label that holds what Newick reads as its own: blanks, brackets, ``' : ; , _``."""
+    if name and not any(each.isspace() or each in "()[]':;,_" for each in name):
+        return name
+    doubled = name.replace("'", "''")
+    return f"'{doubled}'"

@@ -14,7 +14,8 @@ from sklearn.metrics import adjusted_rand_score
 
 import causalmod as cm
 from causalmod.errors import InputError, SelectorError
-from causalmod.hierarchy import build
+from causalmod.hierarchy import Hierarchy, build
+from causalmod.hierarchy.result import Node
 from tests.hierarchy.networks import dense, nested
 
 
@@ -153,3 +154,20 @@ def test_interruption_leaves_the_top(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bad_arguments(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         cm.hierarchy(cm.zoo.isolated().compile(), **options)
+
+
+def test_the_weighting_is_that_of_modularity() -> None:
+    scm = cm.zoo.isolated().compile()
+    tree = cm.hierarchy(scm, k=2, nulls=0, depth=1, weighting="size", progress=False)
+    assert tree.root.result is not None
+    assert tree.root.result.weighting == "size"
+    with pytest.raises(cm.CausalmodError, match="sizes"):
+        cm.hierarchy(scm, k=2, nulls=0, weighting="sizes", progress=False)
+
+
+def test_odd_names_are_quoted_in_newick() -> None:
+    """As Felsenstein's page says: in single quotes, a quote inside is doubled."""
+    odd = tuple(Node(name, ()) for name in ("a b", "it's", "x:1,(y)", "n_1", "plain.b"))
+    planted = cm.hierarchy(cm.zoo.isolated().compile(), k=2, nulls=0, depth=1, progress=False)
+    tree = Hierarchy(Node("all", (), None, odd), {}, planted.provenance)
+    assert tree.to_newick() == "('a b':1,'it''s':1,'x:1,(y)':1,'n_1':1,plain.b:1)all;"
