@@ -17,6 +17,7 @@ from causalmod.measures.normalised_cut import (
     NormalisedCut,
     ShuffledCut,
     n_cut,
+    shuffled_cut,
     spectral_clusters,
 )
 from causalmod.measures.own_score import ModularityScore
@@ -53,6 +54,7 @@ __all__ = [
     "greedy_modules",
     "n_cut",
     "newman_q",
+    "shuffled_cut",
     "spectral_clusters",
     "unit_weights",
 ]

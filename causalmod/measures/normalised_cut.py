@@ -144,6 +144,53 @@ class ShuffledCut:
         return sum(each < self.value for each in self.shuffled) / len(self.shuffled)
 
 
+def shuffled_cut(
+    weights: np.ndarray, layers: Sequence[int], k: int, shuffles: int = 50, seed: int = 0
+) -> ShuffledCut:
+    """Cluster a layered network, and networks with its weights in other places.
+
+    All weights from one layer to another are permuted among each other.
+
+    Args:
+        weights: ``[sender, receiver]`` absolute weights.
+        layers: layer of each node.
+        k: number of clusters.
+        shuffles: number of shuffled networks.
+        seed: seed of the shuffles and of the clusterings.
+
+    Raises:
+        InputError: no such graph; fewer than two clusters, or more than nodes; no shuffle.
+
+    Source: Filan et al. (2021), section 3.
+
+    Example:
+        >>> apart = np.kron([[0.0, 1.0], [0.0, 0.0]], np.eye(4))  # four pairs, one above another
+        >>> found = shuffled_cut(apart, [0, 0, 0, 0, 1, 1, 1, 1], 4, shuffles=5)
+        >>> found.value
+        0.0
+    """
+    check_count("shuffles", shuffles, 1)
+    check_graph(weights + weights.T, len(layers))
+    known = np.asarray(layers)
+    places = [np.flatnonzero(known == layer) for layer in dict.fromkeys(known.tolist())]
+    blocks = [np.ix_(one, other) for one in places for other in places]
+    blocks = [block for block in blocks if weights[block].any()]
+    generator = np.random.default_rng(seed)
+
+    def cut(one_way: np.ndarray) -> float:
+        both = one_way + one_way.T
+        return n_cut(both, spectral_clusters(both, k, seed))
+
+    found: list[float] = []
+    for _ in range(shuffles):
+        moved = np.zeros_like(weights)
+        for block in blocks:
+            here = weights[block]
+            moved[block] = generator.permutation(here.ravel()).reshape(here.shape)
+        found.append(cut(moved))
+    return ShuffledCut(cut(weights), tuple(found))
+
+
 class NormalisedCut:
     """Normalised cut of the graph of absolute weights between a network's units.
 
@@ -209,7 +256,7 @@ class NormalisedCut:
         """Compare a network's clusters with those of networks with the same weights, shuffled.
 
         Within each pair of sites that a layer joins, all weights between live units are permuted.
-        Network and shuffled ones are clustered alike.
+        Network and shuffled ones are clustered alike; see :func:`shuffled_cut`.
 
         Args:
             scm: the model.
@@ -228,28 +275,7 @@ class NormalisedCut:
             >>> found.value, found.z < 0
             (0.0, True)
         """
-        check_count("shuffles", shuffles, 1)
-        weights = unit_weights(scm)
-        sites = np.array([scm.units.sites[s] for s in scm.units.site.tolist()])
-        blocks = [np.flatnonzero(sites == site) for site in dict.fromkeys(sites)]
-        generator = np.random.default_rng(seed)
-
-        def cut(one_way: np.ndarray) -> float:
-            both = one_way + one_way.T
-            return n_cut(both, spectral_clusters(both, k, seed))
-
-        found: list[float] = []
-        for _ in range(shuffles):
-            moved = weights.copy()
-            for senders in blocks:
-                for receivers in blocks:
-                    here = np.ix_(senders, receivers)
-                    if moved[here].any():
-                        moved[here] = generator.permuted(moved[here].ravel()).reshape(
-                            moved[here].shape
-                        )
-            found.append(cut(moved))
-        return ShuffledCut(cut(weights), tuple(found))
+        return shuffled_cut(unit_weights(scm), scm.units.site.tolist(), k, shuffles, seed)
 
 
 MEASURES.register(NormalisedCut.name)(NormalisedCut())

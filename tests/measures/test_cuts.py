@@ -17,6 +17,7 @@ from causalmod.measures.normalised_cut import (
     NormalisedCut,
     ShuffledCut,
     n_cut,
+    shuffled_cut,
     spectral_clusters,
 )
 from causalmod.measures.weights import unit_weights
@@ -121,3 +122,13 @@ def test_what_a_null_says() -> None:
     assert ShuffledCut(2.0, (1.0, 1.0)).z is None
     with pytest.raises(InputError, match="shuffles"):
         NormalisedCut().null(zoo.isolated().compile(), 2, shuffles=0)
+
+
+def test_shuffles_keep_the_weights_of_each_pair_of_layers() -> None:
+    # with equal weights everywhere no shuffle changes anything
+    full = np.kron([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]], np.ones((3, 3)))
+    found = shuffled_cut(full, [0] * 3 + [1] * 3 + [2] * 3, 2, shuffles=4)
+    assert found.shuffled == (found.value,) * 4
+    assert found.z is None
+    with pytest.raises(InputError, match="as many labels"):
+        shuffled_cut(full, [0, 1], 2)
