@@ -11,11 +11,19 @@ from hypothesis import strategies as st
 
 import causalmod as cm
 from causalmod.bases import BASES, SiteData
-from tests.bases.networks import data, seeded, two_tracks
+from tests.bases.networks import seeded, two_tracks
 from tests.strategies import SOME
 
 #: Kinds that need arguments, and some for a site of four features.
-ARGUMENTS: dict[str, dict] = {"matrix": {"rows": torch.randn(4, 4, generator=seeded(2))}}
+SQUARE = torch.randn(4, 4, generator=seeded(2))
+ARGUMENTS: dict[str, dict] = {
+    "matrix": {"rows": SQUARE},
+    "dictionary": {
+        "decoder": torch.cat([torch.eye(4), -torch.eye(4)]),
+        "encoder": torch.cat([torch.eye(4), -torch.eye(4)]),
+    },
+    "interaction": {"tolerance": 0.0},
+}
 SITES = ["0", "1", "2", "output"]
 
 
@@ -25,7 +33,8 @@ def made(kind: str) -> object:
 
 @pytest.fixture(scope="module")
 def plain() -> cm.StructuralCausalModel:
-    return cm.compile(two_tracks(), data(), SITES)
+    values = torch.rand(160, 4, generator=seeded(7), dtype=torch.float64) - 0.5
+    return cm.compile(two_tracks(), values, SITES)
 
 
 @pytest.mark.parametrize("kind", BASES.names())
