@@ -14,6 +14,7 @@ from causalmod.errors import InputError
 from causalmod.exchange import partition_of
 from causalmod.partition import Partition
 from causalmod.scm import StructuralCausalModel
+from causalmod.scm.units import unit_edges
 
 
 class WeightGraph(NamedTuple):
@@ -84,7 +85,7 @@ def weight_graph(scm: StructuralCausalModel, partition: Partition) -> WeightGrap
     inert: dict[str, str] = {}
     for module, members in partition.modules.items():
         for variable in scm.resolve(members):
-            unit = f"{scm.representative[variable.site]}[{variable.index}]"
+            unit = scm.unit_of(variable)
             if unit in scm.units.inert:
                 inert.setdefault(unit, module)
     names = (*live, *inert)
@@ -147,9 +148,29 @@ def _incoming(scm: StructuralCausalModel, receiver: str) -> Iterator[tuple[str, 
         sender = _sending_site(scm, source)
         if sender is None or sender not in scm.units.sites or weight.name not in program.constants:
             continue
-        matrix = program.constants[weight.name].detach().double().cpu().abs().T
-        if matrix.shape == (scm.sites[sender].count, scm.sites[receiver].count):
-            yield sender, matrix
+        plain = program.constants[weight.name].detach().double().cpu().T
+        matrix = _in_bases(scm, plain, (sender, source.name), (receiver, layer.name))
+        counts = (scm.sites[sender].count, scm.sites[receiver].count)
+        if matrix is not None and matrix.shape == counts:
+            yield sender, matrix.abs()
+
+
+def _in_bases(
+    scm: StructuralCausalModel, matrix: Tensor, sender: tuple[str, str], receiver: tuple[str, str]
+) -> Tensor | None:
+    """Weights ``[sender, receiver]`` between coordinates, by site and node; None if there are none.
+
+    A coordinate has weights where a layer reads, or gives, the very tensor that is in the basis.
+    """
+    ends = [(scm.sites[name], scm.node_of(name) == node) for name, node in (sender, receiver)]
+    if any(site.basis and not (straight and site.basis.is_linear) for site, straight in ends):
+        return None
+    (given, _), (made, _) = ends
+    if given.basis is not None:
+        matrix = given.basis.directions.cpu() @ matrix
+    if made.basis is not None:
+        matrix = matrix @ made.basis.matrix.cpu().T
+    return matrix
 
 
 def _linear_layers(scm: StructuralCausalModel, start: str, receiver: str) -> list[fx.Node]:
@@ -197,9 +218,8 @@ def _check_complete(
     asked = {site: torch.zeros(scm.sites[site].count, dtype=torch.bool) for site in index}
     for site, members in index.items():
         asked[site][members] = True
-    for (source, target), influence in scm.edges.items():
-        sender, receiver = scm.representative[source], scm.representative[target]
-        if sender == receiver or sender not in asked or receiver not in asked:
+    for (sender, receiver), influence in unit_edges(scm).items():
+        if sender not in asked or receiver not in asked:
             continue
         needed = influence & asked[sender][:, None] & asked[receiver][None, :]
         weight = between.get((sender, receiver))

@@ -8,6 +8,8 @@ import pytest
 import torch
 
 import causalmod as cm
+from causalmod.measures import unit_weights
+from causalmod.scm.units import unit_edges
 from causalmod.search.flow import find_flow
 from causalmod.search.nulls import null_network
 from tests.bases.networks import data, pair, rotated, rotation, two_tracks
@@ -113,3 +115,25 @@ def test_single_precision() -> None:
     assert turned.edges["0", "1"].equal(plain.edges["0", "1"])
     for name in ("conditional", "gaussian", "exchange across", "exchange of halves"):
         assert FIGURES[name](turned) == pytest.approx(FIGURES[name](plain), abs=MOST)
+
+
+def test_weights_between_coordinates(models: tuple[Model, Model]) -> None:
+    plain, turned = (unit_weights(model) for model in models)
+    assert turned == pytest.approx(plain, abs=1e-9)
+    # what an activation makes of a coordinate has no weight of its own
+    net = two_tracks()
+    mixed = cm.compile(net, data(), ["0", "1", "2", "output"], basis={"1": rotation(4)})
+    with pytest.raises(cm.InputError, match="something that is not a linear layer"):
+        unit_weights(mixed)
+
+
+def test_edges_through_a_site_that_is_part_of_several_units() -> None:
+    net = two_tracks()
+    scm = cm.compile(net, data(), ["0", "1", "2", "output"], basis={"2": rotation(4)})
+    assert scm.unit_of(cm.Variable("1", 0)) is None
+    edges = unit_edges(scm)
+    assert set(edges) == {("input", "0"), ("0", "2"), ("2", "output")}
+    assert bool(edges["0", "2"].all())
+    names = scm.units.names
+    halves = cm.Partition({"a": names[::2], "b": names[1::2]})
+    assert cm.exchange(scm, halves, kind="strength").bits > 0
