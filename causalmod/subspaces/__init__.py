@@ -1,13 +1,13 @@
 """Subspaces as modules: how wide the interface between two is, and what one responds to."""
 
-from causalmod.subspaces.features import Features, Probe, features
+from causalmod.subspaces.features import FeatureDirections, Probe, feature_directions
 from causalmod.subspaces.interface import Interface, Spectrum, interface_dimension
 
 __all__ = [
-    "Features",
+    "FeatureDirections",
     "Interface",
     "Probe",
     "Spectrum",
-    "features",
+    "feature_directions",
     "interface_dimension",
 ]

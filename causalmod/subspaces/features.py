@@ -59,7 +59,7 @@ class Probe:
 
 
 @dataclass(frozen=True, eq=False)
-class Features:
+class FeatureDirections:
     """What a group of variables responds to.
 
     Attributes:
@@ -100,16 +100,17 @@ class Features:
     def __repr__(self) -> str:
         found = [name for name, probe in self.probes.items() if probe.found]
         shown = f"; reads {', '.join(found)}" if found else ""
-        return f"Features({len(self.variables)} variables, {len(self.probes)} concepts{shown})"
+        counts = f"{len(self.variables)} variables, {len(self.probes)} concepts"
+        return f"FeatureDirections({counts}{shown})"
 
     def _repr_html_(self) -> str:
         rows = [("variables", ", ".join(self.variables[:8]))]
         rows += [(name, f"rows {', '.join(map(str, top))}") for name, top in self.top.items()]
         rows += [(name, repr(probe)) for name, probe in self.probes.items()]
-        return html_table("Features", rows)
+        return html_table("FeatureDirections", rows)
 
 
-def features(
+def feature_directions(
     scm: StructuralCausalModel,
     variables: str | Iterable[str],
     concepts: Mapping[str, Any] | None = None,
@@ -117,7 +118,7 @@ def features(
     top: int = 8,
     folds: int = 5,
     seed: int = 0,
-) -> Features:
+) -> FeatureDirections:
     """Read off what some variables respond to, on the data.
 
     One coordinate is sorted as it is; several are sorted by each of their principal components
@@ -138,8 +139,8 @@ def features(
         seed: of folds and intervals.
 
     Returns:
-        Features: row numbers, and for each concept accuracy or R^2 (dimensionless) with a 95%
-        interval: percentiles of a bootstrap over held-out rows.
+        FeatureDirections: row numbers, and for each concept accuracy or R^2 (dimensionless) with a
+        95% interval: percentiles of a bootstrap over held-out rows.
 
     Raises:
         SelectorError: an unknown name.
@@ -153,7 +154,8 @@ def features(
         >>> import torch, causalmod as cm
         >>> data = torch.randn(100, 2, generator=torch.Generator().manual_seed(0))
         >>> scm = cm.compile(torch.nn.Tanh().eval(), data)
-        >>> found = features(scm, "output[0]", {"sign": data[:, 0] > 0, "other": data[:, 1] > 0})
+        >>> concepts = {"sign": data[:, 0] > 0, "other": data[:, 1] > 0}
+        >>> found = feature_directions(scm, "output[0]", concepts)
         >>> found.probes["sign"].score > 0.95, found.probes["other"].found
         (True, False)
         >>> int(data[:, 0].argmax()) == found.top["output[0]"][0]
@@ -177,7 +179,7 @@ def features(
             for name, held in labels.items()
         }
         where = scm.provenance(seed, watch.seconds)
-    return Features(
+    return FeatureDirections(
         tuple(v.name for v in group.variables),
         {name: tuple(order[:top]) for name, order in ends.items()},
         {name: tuple(reversed(order[-top:])) for name, order in ends.items()},
@@ -221,8 +223,8 @@ def _read(name: str, held: Any, rows: int, folds: int) -> tuple[np.ndarray, bool
     if is_class and (len(kinds) > _CLASSES or counts.min() < folds):
         raise InputError(
             f"concept {name!r} has {len(kinds)} labels, one of them on {counts.min()} rows; a "
-            f"probe takes at most {_CLASSES}, each on at least folds={folds} rows (numbers that are "
-            "to be predicted are given as floats)"
+            f"probe takes at most {_CLASSES}, each on at least folds={folds} rows (numbers that "
+            "are to be predicted are given as floats)"
         )
     return array, is_class
 
