@@ -40,6 +40,7 @@ _PUBLIC = {
     "ResolutionCurve": "exchange",
     "Partition": "partition",
     "Probe": "subspaces",
+    "Proxies": "proxies",
     "SearchBudget": "search",
     "Site": "variables",
     "Spectrum": "subspaces",
@@ -67,6 +68,7 @@ _PUBLIC = {
     "mean": "interventions",
     "modularity": "modularity",
     "module_graph": "exchange",
+    "proxies": "proxies",
     "query": "queries",
     "resample": "interventions",
     "resolution_curve": "exchange",
@@ -103,6 +105,7 @@ __all__ = [
     "Partition",
     "PartitionError",
     "Probe",
+    "Proxies",
     "QueryError",
     "ResolutionCurve",
     "SearchBudget",
@@ -135,6 +138,7 @@ __all__ = [
     "mean",
     "modularity",
     "module_graph",
+    "proxies",
     "queries",
     "query",
     "resample",
@@ -217,6 +221,7 @@ if TYPE_CHECKING:
     from causalmod.modularity import Modularity, Track, modularity, track
     from causalmod.partition import Partition
     from causalmod.plotting import to_dot
+    from causalmod.proxies import Proxies, proxies
     from causalmod.queries import (
         Distribution,
         Falsification,

@@ -38,6 +38,7 @@ LAYERS = (
     "modularity",
     "hierarchy",
     "measures",
+    "proxies",
     "zoo",
     "conformance",
     "distributed",

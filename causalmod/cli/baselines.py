@@ -18,19 +18,13 @@ class _Words(NamedTuple):
     meaning: str
 
 
-NEWMAN, CUT, SHARED = "newman_q", "normalised_cut", "mutual_information"
+NEWMAN, SHARED = "newman_q", "mutual_information"
 _KNOWN = {
     NEWMAN: _Words(
         "Newman's Q",
         "",
         "Share of the absolute weight that lies inside modules, beyond what the units' degrees "
         "would give: 0 as by chance, about 1 − 1/k for k separate modules of equal size.",
-    ),
-    CUT: _Words(
-        "Normalised cut",
-        "",
-        "Share of each module's absolute weight that leads out of it, summed over modules: 0 for "
-        "separate modules, about k − 1 for random ones.",
     ),
     SHARED: _Words(
         "Observational MI",

@@ -11,7 +11,7 @@ from causalmod.measures.newman import NewmanQ, greedy_modules, newman_q
 from causalmod.measures.normalised_cut import (
     NormalisedCut,
     ShuffledCut,
-    normalised_cut,
+    n_cut,
     spectral_clusters,
 )
 from causalmod.measures.own_score import ModularityScore
@@ -33,8 +33,8 @@ __all__ = [
     "ShuffledCut",
     "TotalWeight",
     "greedy_modules",
+    "n_cut",
     "newman_q",
-    "normalised_cut",
     "spectral_clusters",
     "unit_weights",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ _DENSE = 2500  # nodes up to which eigenvectors are found all at once
 _STARTS = 10  # of k-means
 
 
-def normalised_cut(adjacency: np.ndarray, labels: Sequence[Hashable]) -> float:
+def n_cut(adjacency: np.ndarray, labels: Sequence[Hashable]) -> float:
     """Sum over clusters of the share of their weight that leads out: their n-cut.
 
     ``ncut = sum_c W(c, rest) / W(c, all)``, with ``W(a, b)`` the sum of ``A_ij`` over ``i`` in
@@ -41,7 +42,7 @@ def normalised_cut(adjacency: np.ndarray, labels: Sequence[Hashable]) -> float:
 
     Example:
         >>> chain = np.diag([2.0, 1.0, 2.0], 1)
-        >>> round(normalised_cut(chain + chain.T, ["a", "a", "b", "b"]), 6)
+        >>> round(n_cut(chain + chain.T, ["a", "a", "b", "b"]), 6)
         0.4
     """
     matrix = check_graph(adjacency, len(labels))
@@ -87,7 +88,8 @@ def spectral_clusters(adjacency: np.ndarray, k: int, seed: int = 0) -> list[int]
     labels = torch.zeros(len(matrix), dtype=torch.long)
     if int(touched.sum()) > k:
         points = _embedding(some, k, seed)
-        fitted = KMeans(k, n_init=_STARTS, random_state=seed).fit_predict(points)
+        options: dict[str, Any] = {"n_init": _STARTS}  # its type stub takes "auto" only
+        fitted = KMeans(k, random_state=seed, **options).fit_predict(points)
         largest = int(np.bincount(fitted).argmax())
         labels[:] = largest
         labels[torch.from_numpy(touched)] = torch.from_numpy(fitted.astype(np.int64))
@@ -181,7 +183,7 @@ class NormalisedCut:
             InputError: units are joined by something else than linear layers, or not at all.
         """
         graph = weight_graph(scm, partition)
-        return normalised_cut(graph.undirected, graph.labels)
+        return n_cut(graph.undirected, graph.labels)
 
     def search(
         self, scm: StructuralCausalModel, k: int, *, rows: Tensor | None = None, seed: int = 0
@@ -234,7 +236,7 @@ class NormalisedCut:
 
         def cut(one_way: np.ndarray) -> float:
             both = one_way + one_way.T
-            return normalised_cut(both, spectral_clusters(both, k, seed))
+            return n_cut(both, spectral_clusters(both, k, seed))
 
         found: list[float] = []
         for _ in range(shuffles):

@@ -158,9 +158,10 @@ class StructuralCausalModel(VariedMechanisms):
         """Make many interventions, one at a time, as one job.
 
         Only what follows an intervention is computed; linear maps that read a changed unit are
-        updated rather than computed again; rows on which nothing changes are left out. So figures
-        agree with :meth:`do` to rounding (about 1e-5 relative in float32), whatever the memory and
-        the chunks; the same seed gives the same donors.
+        updated rather than computed again; rows on which nothing changes are left out; a GELU or
+        SiLU that is written out runs as one operation. So figures agree with :meth:`do` to rounding
+        (about 1e-5 relative in float32), whatever the memory and the chunks; the same seed gives
+        the same donors.
 
         Args:
             interventions: selectors or globs (every variable is one intervention); edges

@@ -15,15 +15,19 @@ from causalmod.zoo.common_cause import fork
 from causalmod.zoo.digits import two_digits
 from causalmod.zoo.gates import and_gate, copy_bit, xor
 from causalmod.zoo.grouped_convolution import planted_convolution
+from causalmod.zoo.hidden_parity import equal_bits, majority, xor_bridge
 from causalmod.zoo.inert_units import isolated_with_inert_units, with_inert_units
 from causalmod.zoo.isolated_blocks import isolated
+from causalmod.zoo.lookup_table import lookup
 from causalmod.zoo.nested_blocks import planted_nested
+from causalmod.zoo.nested_counters import nested_counters
 from causalmod.zoo.one_to_many import broadcast
 from causalmod.zoo.planted_blocks import planted, random_dense
 from causalmod.zoo.residual_streams import planted_streams
 from causalmod.zoo.retina_task import retina
 from causalmod.zoo.separate_heads import planted_heads
 from causalmod.zoo.separate_tracks import ducks_and_shadows
+from causalmod.zoo.sum_of_parts import sum_of_parts
 from causalmod.zoo.symmetric import mean_field
 from causalmod.zoo.threshold_unit import threshold
 from causalmod.zoo.twin_units import planted_twins
@@ -36,12 +40,16 @@ __all__ = [
     "broadcast",
     "copy_bit",
     "ducks_and_shadows",
+    "equal_bits",
     "fork",
     "get",
     "isolated",
     "isolated_with_inert_units",
+    "lookup",
+    "majority",
     "mean_field",
     "names",
+    "nested_counters",
     "planted",
     "planted_convolution",
     "planted_heads",
@@ -50,10 +58,12 @@ __all__ = [
     "planted_twins",
     "random_dense",
     "retina",
+    "sum_of_parts",
     "threshold",
     "two_digits",
     "with_inert_units",
     "xor",
+    "xor_bridge",
 ]
 
 

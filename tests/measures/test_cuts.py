@@ -16,7 +16,7 @@ from causalmod.measures.newman import greedy_modules
 from causalmod.measures.normalised_cut import (
     NormalisedCut,
     ShuffledCut,
-    normalised_cut,
+    n_cut,
     spectral_clusters,
 )
 from causalmod.measures.weights import unit_weights
@@ -41,14 +41,14 @@ def test_against_networkx(seed: int) -> None:
         members = [node for node, each in enumerate(labels) if each == label]
         cut = nx.cut_size(graph, members, weight="weight")
         expected += cut / nx.volume(graph, members, weight="weight")
-    assert normalised_cut(adjacency, labels) == pytest.approx(expected)
+    assert n_cut(adjacency, labels) == pytest.approx(expected)
 
 
 def test_a_cluster_that_nothing_touches_costs_as_much_as_a_cluster_can() -> None:
     adjacency = np.zeros((3, 3))
     adjacency[0, 1] = adjacency[1, 0] = 1.0
-    assert normalised_cut(adjacency, "aab") == 1.0
-    assert normalised_cut(adjacency, "abb") == 2.0
+    assert n_cut(adjacency, "aab") == 1.0
+    assert n_cut(adjacency, "abb") == 2.0
 
 
 @pytest.mark.parametrize(("seed", "k"), [(0, 2), (1, 3), (2, 4)])

@@ -13,6 +13,7 @@ from torch import nn
 
 from causalmod.zoo import Case
 from tests.reference.brute_force import Mechanism, Network, Values
+from tests.zoo import oracle_references as oracles
 from tests.zoo.noisy_references import confounded, sprinkler, two_ways
 
 Figures = dict[str, float]
@@ -242,17 +243,24 @@ REFERENCES: dict[str, Callable[[Case], Figures]] = {
     "copy_bit": lambda case: copy_bit(),
     "ducks_and_shadows": lambda case: ducks_and_shadows(0.9),
     "ducks_and_shadows_independent": lambda case: ducks_and_shadows(0.0),
+    "equal_bits": lambda case: oracles.equal_bits(),
     "fork": lambda case: fork(),
     "isolated": isolated,
     "isolated_with_inert_units": isolated,
+    "lookup": lambda case: oracles.lookup(),
+    "majority": lambda case: oracles.majority(),
     "mean_field": lambda case: mean_field(),
+    "nested_counters": lambda case: oracles.nested_counters(),
     "sprinkler": lambda case: sprinkler(),
+    "sum_of_parts": lambda case: oracles.sum_of_parts(True),
+    "sum_of_parts_exact": lambda case: oracles.sum_of_parts(False),
     "threshold": lambda case: threshold(5),
     "threshold_9": lambda case: threshold(9),
     "two_ways_coin": lambda case: two_ways("coin"),
     "two_ways_copy": lambda case: two_ways("copy"),
     "two_ways_xor": lambda case: two_ways("xor"),
     "xor": lambda case: gate_figures(xor_network(False)),
+    "xor_bridge": lambda case: oracles.xor_bridge(),
     "xor_correlated": lambda case: gate_figures(xor_network(True)),
 }
 

@@ -25,9 +25,12 @@ class SiteEngine:
         self._scm = scm
         self._site = scm.site(site)
         self._node = scm.node_of(site)
-        program = scm.program
-        moved = self._moved_by = program.descendants(self._node) | {self._node}
         self._mutilated = bool(scm.assignments) or bool(scm.views_of(None))
+        program, inside = scm.program.fused
+        if self._mutilated or self._node in inside:
+            program = scm.program
+        self._program = program
+        moved = self._moved_by = program.descendants(self._node) | {self._node}
         self._homes: list[tuple[str, str, list[int]]] | None = None
         self._scratch: dict[str, Tensor] = {}
         self._natural_then: dict[str, tuple[slice, Tensor]] = {}
@@ -169,7 +172,7 @@ class SiteEngine:
             rows: the block.
             out: recorded site → memory for its values, of all jobs one after the other.
         """
-        scm, program = self._scm, self._scm.program
+        scm, program = self._scm, self._program
         size = rows.stop - rows.start
         local = None  # no rows are repeated or left out: look, do not copy
         if picked is not None:
@@ -261,7 +264,7 @@ class SiteEngine:
         self, known: Iterable[str], wanted: Sequence[str], owned: frozenset[str]
     ) -> list[tuple[str, str, list[int]]]:
         """Recorded site, the step that can write into its memory, and the shape of that step."""
-        program = self._scm.program
+        program = self._program
         homes = program.homes({*known, *owned}, wanted, owned)
         found: dict[str, tuple[str, str, list[int]]] = {}
         for name, node in zip(self.wanted, wanted, strict=True):
