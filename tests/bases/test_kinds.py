@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -22,7 +25,7 @@ def linear(weight: Tensor) -> nn.Linear:
     return layer
 
 
-def basis_of(net: nn.Module, values: Tensor, kind: object, site: str = "input") -> object:
+def basis_of(net: nn.Module, values: Tensor, kind: object, site: str = "input") -> Any:
     found = cm.compile(net.eval(), values, basis={site: kind}).sites[site].basis
     assert found is not None
     return found
@@ -110,8 +113,7 @@ def test_interaction_basis_of_a_linear_network_in_closed_form() -> None:
     weight = torch.randn(3, 4, generator=seeded(5), dtype=DOUBLE)
     values = data() @ torch.randn(4, 4, generator=seeded(8), dtype=DOUBLE)
     scm = cm.compile(linear(weight), values, basis={"input": cm.bases.interaction()})
-    fitted = scm.sites["input"].basis
-    assert fitted is not None
+    fitted: Any = scm.sites["input"].basis
     outputs = (values @ weight.T).numpy()
     expected = np.linalg.eigvalsh(np.cov(outputs.T, bias=True))[::-1]
     np.testing.assert_allclose(fitted.spectrum[:3].numpy(), expected, rtol=1e-9)
@@ -134,11 +136,13 @@ def test_interaction_basis_layer_by_layer() -> None:
     centred = hidden - hidden.mean(0)
     variance, axes = np.linalg.eigh((centred.T @ centred / len(hidden)).numpy())
     root = axes * np.sqrt(variance)
-    read = later.matrix.numpy() @ net[1].weight.detach().numpy()
+    second: Any = net[1]
+    read = later.matrix.numpy() @ second.weight.detach().numpy()
     expected = np.linalg.eigvalsh(root.T @ read.T @ read @ root)[::-1]
-    np.testing.assert_allclose(scm.sites["0"].basis.spectrum.numpy(), expected, rtol=1e-7)
+    found: Any = scm.sites["0"].basis
+    np.testing.assert_allclose(found.spectrum.numpy(), expected, rtol=1e-7)
     # between linear sites M of the outputs is the same: C.T C of the next site is its mean J.T J
-    alone = plain.with_basis({"0": cm.bases.interaction()}).sites["0"].basis
+    alone: Any = plain.with_basis({"0": cm.bases.interaction()}).sites["0"].basis
     np.testing.assert_allclose(alone.spectrum.numpy(), expected, rtol=1e-7)
 
 
@@ -180,7 +184,7 @@ def test_fourier_of_features_and_of_values() -> None:
         ({"values": torch.arange(30) % 5}, "does not follow the values"),
     ],
 )
-def test_fourier_refuses(options: dict, says: str) -> None:
+def test_fourier_refuses(options: dict[str, Any], says: str) -> None:
     values = torch.ones(30, 4) if "does not" in says else torch.randn(30, 4, generator=seeded())
     with pytest.raises(cm.InputError, match=says):
         cm.compile(nn.Tanh().eval(), values, basis={"input": cm.bases.fourier(**options)})
@@ -242,7 +246,7 @@ def test_dictionaries_that_do_not_fit() -> None:
             basis_of(nn.Tanh(), values, cm.bases.dictionary(**options))
 
 
-def test_a_dictionary_survives_a_file(tmp_path) -> None:
+def test_a_dictionary_survives_a_file(tmp_path: Path) -> None:
     atoms, values = dictionary()
     kind = cm.bases.dictionary(atoms, encoder=atoms, bias=-0.1 * torch.ones(8), limit=5.0)
     scm = cm.compile(two_tracks(), values, basis={"input": kind})

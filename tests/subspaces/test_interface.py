@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -47,12 +49,13 @@ def test_rank_of_a_linear_interface(rank: int) -> None:
 
 def test_curvature_of_a_nonlinear_network_by_autograd() -> None:
     generator = seeded(3)
-    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).to(DOUBLE).eval()
+    last = nn.Linear(4, 2)
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), last).to(DOUBLE).eval()
     values = torch.randn(40, 3, generator=generator, dtype=DOUBLE)
     scm = cm.compile(net, values)
     found = cm.interface_dimension(scm, "1", "output", contexts=40)
     hidden = net[:2](values).detach()
-    jacobian = net[2].weight.detach() * hidden.std(0, unbiased=False)
+    jacobian = last.weight.detach() * hidden.std(0, unbiased=False)
     jacobian = jacobian / net(values).detach().std(0, unbiased=False)[:, None]
     expected = np.linalg.eigvalsh((jacobian.T @ jacobian).numpy())[::-1].clip(0)
     np.testing.assert_allclose(found.curvature.values.numpy(), expected, atol=1e-8)
@@ -120,12 +123,13 @@ def test_intervals_cover_the_limit() -> None:
 
 def test_what_is_refused() -> None:
     scm = through(2)
-    for options, says in (
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"effect": "all"}, "effect is"),
         ({"contexts": 0}, "contexts is a whole number"),
         ({"draws": 1}, "draws is a whole number of at least 2"),
         ({"seed": "a"}, "seed is a whole number"),
-    ):
+    ]
+    for options, says in cases:
         with pytest.raises(cm.InputError, match=says):
             cm.interface_dimension(scm, "input", "output", **options)
     with pytest.raises(cm.InputError, match="must be disjoint"):
