@@ -26,8 +26,11 @@ def measure(request: pytest.FixtureRequest) -> Measure:
 
 def test_there_are_measures() -> None:
     assert set(NAMES) >= {
-        "effective_information", "exchange", "exchange_averaged", "exchange_strength", "modularity",
-        "mutual_information", "newman_q", "normalised_cut", "post_formula", "total_weight",
+        "conditional_mutual_information", "correlation_clustering", "effective_information",
+        "exchange", "exchange_averaged", "exchange_strength", "interaction_graph",
+        "interface_dimension", "local_specialisation", "modularity", "mutual_information",
+        "newman_q", "normalised_cut", "post_formula", "subtracted_information", "total_weight",
+        "unit_flow",
     }  # fmt: skip
 
 

@@ -175,3 +175,75 @@ def nested_counters() -> Figures:
             "least exchange of any other split inside a pair": min(others),
         }
     )
+
+
+def superposition_pairs() -> Figures:
+    """Two pairs of features: which of three states each pair is in decides everything."""
+    states = [(0, 0), (1, 0), (0, 1)]
+    rows = [(*first, *second) for first in states for second in states]
+    inputs = {f"input[{i}]": column for i, column in enumerate(zip(*rows, strict=True))}
+    units: dict[str, Mechanism] = {
+        "hidden[0]": lambda v: v["input[0]"] - v["input[1]"],
+        "hidden[1]": lambda v: v["input[2]"] - v["input[3]"],
+        "output[0]": lambda v: (v["hidden[0]"] == 1) * 1.0,
+        "output[1]": lambda v: (v["hidden[0]"] == -1) * 1.0,
+        "output[2]": lambda v: (v["hidden[1]"] == 1) * 1.0,
+        "output[3]": lambda v: (v["hidden[1]"] == -1) * 1.0,
+    }
+    network = Network(inputs, units)
+    h, outputs = "hidden[0]", [f"output[{i}]" for i in range(4)]
+    pairs = {f"pair {j}": [f"hidden[{j}]", *outputs[2 * j : 2 * j + 2]] for j in range(2)}
+    return (
+        {
+            f"observational {h} -> output[0]": network.observational([h], ["output[0]"]),
+            f"conditional {h} -> output[0]": network.conditional([h], ["output[0]"]),
+            f"conditional {h} -> output[2]": network.conditional([h], ["output[2]"]),
+        }
+        | exchanged(network, pairs)
+        | exchanged(network, {"embedding": ["hidden[0]", "hidden[1]"], "outputs": outputs})
+    )
+
+
+def rotated_basis() -> Figures:
+    """With the hidden units as they are, and with the bits themselves in their place."""
+    turned = Network(
+        columns((0, 1), (0, 1)),
+        {
+            "u": lambda v: v["input[0]"] + v["input[1]"],
+            "v": lambda v: v["input[0]"] - v["input[1]"],
+            "a": lambda v: (v["u"] + v["v"]) / 2,
+            "b": lambda v: (v["u"] - v["v"]) / 2,
+        },
+    )
+    straight = Network(
+        columns((0, 1), (0, 1)),
+        {"u": copied("input[0]"), "v": copied("input[1]"), "a": copied("u"), "b": copied("v")},
+    )
+    tracks = {"left": ["u", "a"], "right": ["v", "b"]}
+    return {
+        "exchange of the tracks, by neurons": turned.exchange(tracks),
+        "exchange of the tracks, turned back": straight.exchange(tracks),
+    }
+
+
+def closed_channel() -> Figures:
+    """The channels are left out, for they are constant: that both are is counted here."""
+    p = q = np.array([0.0, 1.0])
+    channels = [np.maximum(p - q, 0), np.maximum(p + q - 1e6, 0)]
+    network = Network(
+        columns((0, 1)),
+        {
+            "p[0]": copied("input[0]"),
+            "q[0]": copied("input[0]"),
+            "hidden[0]": copied("p[0]"),
+            "hidden[1]": copied("q[0]"),
+            "output[0]": copied("hidden[0]"),
+            "output[1]": copied("hidden[1]"),
+        },
+    )
+    tracks = {name: [f"{name}[0]", f"hidden[{i}]", f"output[{i}]"] for i, name in enumerate("pq")}
+    return (
+        sent(network, "p[0]", "output[1]")
+        | exchanged(network, tracks)
+        | {"number of inert units": float(sum(np.ptp(channel) == 0 for channel in channels))}
+    )
