@@ -31,11 +31,13 @@ _PUBLIC = {
     "Estimate": "information",
     "Conformance": "conformance",
     "Exchange": "exchange",
+    "FittedBasis": "variables",
     "Flow": "exchange",
     "Hierarchy": "hierarchy",
     "Modularity": "modularity",
     "ResolutionCurve": "exchange",
     "Partition": "partition",
+    "Proxies": "proxies",
     "SearchBudget": "search",
     "Site": "variables",
     "StructuralCausalModel": "scm",
@@ -60,6 +62,7 @@ _PUBLIC = {
     "mean": "interventions",
     "modularity": "modularity",
     "module_graph": "exchange",
+    "proxies": "proxies",
     "query": "queries",
     "resample": "interventions",
     "resolution_curve": "exchange",
@@ -70,7 +73,7 @@ _PUBLIC = {
     "to_pgmpy": "bridges",
     "verify": "queries",
 }
-_MODULES = {"queries": "queries", "rules": "queries.rules", "zoo": "zoo"}
+_MODULES = {"bases": "bases", "queries": "queries", "rules": "queries.rules", "zoo": "zoo"}
 
 __all__ = [
     "Bins",
@@ -83,6 +86,7 @@ __all__ = [
     "EstimatorError",
     "Exchange",
     "Falsification",
+    "FittedBasis",
     "Flow",
     "Hierarchy",
     "Identification",
@@ -92,6 +96,7 @@ __all__ = [
     "OutputError",
     "Partition",
     "PartitionError",
+    "Proxies",
     "QueryError",
     "ResolutionCurve",
     "SearchBudget",
@@ -104,6 +109,7 @@ __all__ = [
     "Verification",
     "__version__",
     "arrow_strengths",
+    "bases",
     "check_measure",
     "compile",
     "conformance",
@@ -120,6 +126,7 @@ __all__ = [
     "mean",
     "modularity",
     "module_graph",
+    "proxies",
     "queries",
     "query",
     "resample",
@@ -163,7 +170,7 @@ def __dir__() -> list[str]:
 
 
 if TYPE_CHECKING:
-    from causalmod import queries, zoo
+    from causalmod import bases, queries, zoo
     from causalmod.bridges import (
         from_dowhy,
         from_functions,
@@ -202,6 +209,7 @@ if TYPE_CHECKING:
     from causalmod.modularity import Modularity, Track, modularity, track
     from causalmod.partition import Partition
     from causalmod.plotting import to_dot
+    from causalmod.proxies import Proxies, proxies
     from causalmod.queries import (
         Distribution,
         Falsification,
@@ -215,4 +223,4 @@ if TYPE_CHECKING:
     )
     from causalmod.scm import StructuralCausalModel, Sweep, compile, load
     from causalmod.search import SearchBudget
-    from causalmod.variables import Site, Variable
+    from causalmod.variables import FittedBasis, Site, Variable

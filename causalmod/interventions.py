@@ -229,6 +229,11 @@ def _blocks(selector: str, site: Site, index: Tensor, value: Tensor, rows: int) 
     shape = (len(index), site.width)
     if value.ndim == 0:
         return value.expand(1, *shape)
+    if site.in_blocks:
+        part = site.part_shape(index)
+        whole = value[None] if tuple(value.shape) == part and value.shape[0] != rows else value
+        if whole.shape[0] in (rows, 1) and tuple(whole.shape[1:]) == part:
+            return site.cut_part(whole, index)
     if value.shape[0] in (rows, 1):
         lead, inner = value.shape[0], tuple(value.shape[1:])
         if not inner and (lead == rows or shape[0] == 1):
@@ -245,6 +250,7 @@ def _blocks(selector: str, site: Site, index: Tensor, value: Tensor, rows: int) 
     if value.ndim == 1 and len(value) in (1, shape[0]):
         return value.reshape(1, -1, 1).expand(1, *shape)
     part = site.shape if _is_whole(site, index) else _part_shape(site, len(index))
+    part = site.part_shape(index) if site.in_blocks else part
     takes = [f"[{rows}] (one per row)", f"[{shape[0]}] (one per variable)"]
     takes.append(f"[{rows}, {shape[0]}] (both)")
     if part and site.axes and part != shape[:1]:
@@ -265,6 +271,8 @@ def _soft(selector: str, site: Site, index: Tensor, function: Callable[[Tensor],
     def change(natural: Tensor) -> Tensor:
         if everything:
             shown = site.paste(natural)
+        elif site.in_blocks:
+            shown = site.paste_part(natural, index)
         else:
             shown = natural[..., 0] if site.width == 1 else natural
         try:
@@ -283,6 +291,8 @@ def _soft(selector: str, site: Site, index: Tensor, function: Callable[[Tensor],
                 f"given, {list(shown.shape)}; it returned {given}"
             )
         held = _cast(selector, new.detach(), natural)
+        if site.in_blocks and not everything:
+            return site.cut_part(held, index)
         return site.cut(held) if everything else held.reshape(natural.shape)
 
     return cast("Change", change)
@@ -294,7 +304,7 @@ def _is_whole(site: Site, index: Tensor) -> bool:
 
 def _part_shape(site: Site, count: int) -> tuple[int, ...] | None:
     """Shape of one row of ``count`` variables of a site, where they lie along one of its axes."""
-    if len(site.axes) != 1 or site.folded != site.shape:
+    if len(site.axes) != 1 or site.folded != site.shape or site.in_blocks:
         return None
     return tuple(count if axis == site.axes[0] else size for axis, size in enumerate(site.shape))
 

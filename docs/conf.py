@@ -15,6 +15,7 @@ copyright = author  # the name that Sphinx gives this setting
 version = release = causalmod.__version__
 
 extensions = [
+    "bases",
     "conformance",
     "estimators",
     "mathml",
@@ -22,6 +23,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "zoo",
 ]
 exclude_patterns = ["_ext"]
 

@@ -37,6 +37,7 @@ LAYERS = (
     "modularity",
     "hierarchy",
     "measures",
+    "proxies",
     "zoo",
     "conformance",
     "distributed",

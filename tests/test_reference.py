@@ -30,7 +30,7 @@ RESULTS = [thing for thing in CLASSES if not issubclass(thing, BaseException)]
 MACHINERY = {
     "constant", "digests", "edge_routes", "facts", "node_of", "patches_of", "position",
     "provenance", "recall", "record", "recorded", "replay", "representative", "rerun", "scales",
-    "site", "site_at", "site_of", "state", "taken", "views_of",
+    "site", "site_at", "site_of", "state", "taken", "unit_of", "views_of",
 }  # fmt: skip
 
 

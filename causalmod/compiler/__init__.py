@@ -11,6 +11,7 @@ from causalmod.compiler.pt2 import FileNetwork, as_network, read_network
 from causalmod.compiler.refusal import describe
 from causalmod.compiler.roles import stream
 from causalmod.compiler.routes import find_route
+from causalmod.compiler.rows import take_rows
 from causalmod.compiler.sites import Choice
 from causalmod.compiler.structure import direct_edges, influences, site_edges
 from causalmod.compiler.ties import representatives
@@ -47,5 +48,6 @@ __all__ = [
     "representatives",
     "site_edges",
     "stream",
+    "take_rows",
     "trace",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from torch import Tensor, fx
 
 from causalmod.compiler.ops import VIEWS, is_linear, moving, op_name
 from causalmod.compiler.program import Program
-from causalmod.variables import Site
+from causalmod.variables import FittedBasis, Site
 
 _MOVES = VIEWS | {"clone", "contiguous"}
 _PROBE = 2  # rows with which views are tried out; one would be dropped by some
@@ -71,12 +72,16 @@ class LinearReaders:
 
     def __init__(self, program: Program, node: str, site: Site) -> None:
         self._program = program
-        self._site = site
+        self._site = site if site.neurons is None else site.neurons
+        self._basis = site.basis
         self._maps: dict[str, tuple[Tensor, Tensor]] = {}
         self._feature_of: dict[str, Tensor] = {}
+        self._shift: dict[str, Tensor] = {}
         self.complete = True
         for reader, source in self._walk(program.nodes[node]):
             found = self._read(node, reader, source)
+            if found is not None and self._basis is not None:
+                found = self._in_basis(self._basis, reader.name, *found)
             if found is None:
                 self.complete = False
             else:
@@ -93,6 +98,51 @@ class LinearReaders:
         for name, (places, weight) in self._maps.items():
             if len(places) == 1:
                 yield name, weight[self._feature_of[name]]
+
+    def by_feature(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the maps that read all features (or coordinates) at each position: node, weights.
+
+        Weights are ``[feature, output]``.
+        """
+        for name, (places, weight) in self._maps.items():
+            features = self._features(places)
+            if features is not None:
+                yield name, weight[features.argsort().to(weight.device)]
+
+    def shift(self, node: str) -> Tensor | None:
+        """Return what a map gives ``[output]`` where all coordinates are 0, its bias apart."""
+        return self._shift.get(node)
+
+    def _features(self, places: Tensor) -> Tensor | None:
+        """Which feature each column of a map is; None unless positions and features lie apart."""
+        axis = self._site.feature_axis
+        if axis is None:
+            return None
+        inner = prod(self._site.shape[axis + 1 :])
+        features = places // inner % self._site.shape[axis]
+        rest = places - features * inner
+        whole = places.shape[1] == self._site.shape[axis]
+        if not whole or bool((features != features[0]).any() | (rest != rest[:, :1]).any()):
+            return None
+        return features[0]
+
+    def _in_basis(
+        self, basis: FittedBasis, name: str, places: Tensor, weight: Tensor
+    ) -> tuple[Tensor, Tensor] | None:
+        """Positions of coordinates, and the weights by which a map reads these."""
+        features, axis = self._features(places), self._site.feature_axis
+        if features is None or axis is None:
+            return None
+        inner = prod(self._site.shape[axis + 1 :])
+        size = self._site.shape[axis] * inner
+        before, within = places[:, :1] // size, places[:, :1] % inner
+        steps = torch.arange(basis.count) * inner
+        moved = before * basis.count * inner + within + steps
+        apart = weight[features.argsort().to(weight.device)].double()
+        read = basis.directions.to(weight.device) @ apart
+        if bool(basis.offset.any()):
+            self._shift[name] = (basis.offset.to(weight.device).double() @ apart).to(weight)
+        return moved, read.to(weight).contiguous()
 
     def updates(self, coordinates: Tensor) -> dict[str, Update] | None:
         """Return how each map moves with some coordinates of the site.
@@ -146,9 +196,7 @@ class LinearReaders:
         result = self._program.rows.get(reader.name)
         if weight is None or rows is None or result is None or rows.dim or result.dim:
             return None
-        count = 1
-        for size in self._site.shape:
-            count *= size
+        count = prod(self._site.shape)
         numbers = torch.arange(count).repeat(_PROBE, 1)
         values = numbers.reshape(_PROBE, *self._site.shape)
         like = torch.empty(

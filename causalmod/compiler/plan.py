@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from causalmod.compiler.binding import Run
@@ -89,3 +90,13 @@ class Plan:
     sizes: tuple[str, ...]
     counted: tuple[str, ...]
     homes: dict[str, str]
+
+
+def patched(value: Any, patch: Patch | None) -> Any:
+    """Apply a patch, keeping dtype and memory layout, on which the bits of a kernel may depend."""
+    if patch is None:
+        return value
+    new = patch(value)
+    if new.stride() == value.stride() and new.dtype == value.dtype:
+        return new
+    return torch.empty_like(value).copy_(new)

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, fx
 
 from causalmod.compiler.binding import Run, bind, bind_into
+from causalmod.compiler.fusion import fuse
 from causalmod.compiler.in_place import writers, writes_into
-from causalmod.compiler.plan import Patch, Plan, Route, Step, View
+from causalmod.compiler.plan import Patch, Plan, Route, Step, View, patched
 from causalmod.compiler.reach import descendants_of, informed_by
 from causalmod.compiler.rows import find_rows
 from causalmod.compiler.trace import Trace
@@ -67,6 +68,15 @@ class Program:
         A result that is computed from parameters alone (a masked weight, say) may be replaced too.
         """
         return Program(self.trace, {**self._given, **changed})
+
+    @cached_property
+    def fused(self) -> tuple[Program, frozenset[str]]:
+        """The same program, quicker and equal to rounding, and the nodes that may not be set in it.
+
+        Activations that are written out run as one operation; see :mod:`causalmod.compiler.fusion`.
+        """
+        trace, inside = fuse(self.trace, self.constants.keys())
+        return (Program(trace, self._given), inside) if inside else (self, inside)
 
     def held(self) -> list[tuple[str, Tensor]]:
         """Return the parameters, buffers and constants of the network, by node name, sorted."""
@@ -178,7 +188,7 @@ class Program:
         with torch.set_grad_enabled(differentiable):
             values.update((name, self._count(name, rows)) for name in plan.counted)
             for name, value in known.items():
-                values[name] = _patched(value, patches.get(name))
+                values[name] = patched(value, patches.get(name))
             into = into or {}
             special = {*into, *seen_by, *patches}
             changed = bool(patches or views)
@@ -194,7 +204,7 @@ class Program:
                         natural = self._into[name](values, room)
                     if name in seen_by:
                         natural = self._seen(natural, seen_by[name], values, patches)
-                    values[name] = _patched(natural, patches.get(name))
+                    values[name] = patched(natural, patches.get(name))
                 for gone in step.free:
                     del values[gone]
         return {name: self.constants.get(name, values[name]) for name in wanted}
@@ -257,13 +267,13 @@ class Program:
         for view in views:
             private = dict(values)
             for name, patch in view.senders.items():
-                private[name] = _patched(values[name], patch)
+                private[name] = patched(values[name], patch)
             for name in view.route.steps:
                 private[name] = self._runner(name)(private)
                 if name != view.route.receiver:
-                    private[name] = _patched(private[name], patches.get(name))
+                    private[name] = patched(private[name], patches.get(name))
             own = private[view.route.receiver]
-            seen = _patched(seen, lambda value, own=own, view=view: view.merge(value, own))
+            seen = patched(seen, lambda value, own=own, view=view: view.merge(value, own))
         return seen
 
     def needs(
@@ -385,13 +395,3 @@ def _used_inputs(program: Program) -> list[str]:
     """Inputs whose number of rows the graph knows by a symbol (all but unused ones, as a rule)."""
     names = program.trace.inputs.values()
     return [n for n in names if isinstance(program.nodes[n].meta["val"].shape[0], torch.SymInt)]
-
-
-def _patched(value: Any, patch: Patch | None) -> Any:
-    """Apply a patch, keeping dtype and memory layout, on which the bits of a kernel may depend."""
-    if patch is None:
-        return value
-    new = patch(value)
-    if new.stride() == value.stride() and new.dtype == value.dtype:
-        return new
-    return torch.empty_like(value).copy_(new)

@@ -84,3 +84,19 @@ def _is_outer(node: fx.Node, place: Rows, found: dict[str, Rows]) -> bool:
         inner_after = prod(int(s) for s in after[place.dim + 1 :]) * place.parts
         return inner_before == inner_after
     return any(source.parts == place.parts for source in sources if source is not None)
+
+
+def take_rows(value: Tensor, rows: Tensor, dim: int) -> Tensor:
+    """Select rows, keeping the order of dimensions in memory, on which bits may depend.
+
+    All rows in order are the tensor itself: operations and changes leave what they read as it is.
+    """
+    everything = torch.arange(value.shape[dim], device=rows.device)
+    if torch.equal(rows, everything):
+        return value
+    rows = rows.to(value.device)
+    if value.is_contiguous():
+        return value.index_select(dim, rows)
+    order = sorted(range(value.ndim), key=value.stride, reverse=True)
+    picked = value.permute(order).index_select(order.index(dim), rows)
+    return picked.permute([order.index(axis) for axis in range(value.ndim)])

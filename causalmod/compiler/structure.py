@@ -124,7 +124,7 @@ def _edges_of(
     seed[range(count), list(some)] = 1
     start = nodes[source]
     like = torch.empty(spread.shape(program.nodes[start]))
-    patterns: dict[str, Pattern] = {start: site.join(seed, like)}
+    patterns: dict[str, Pattern] = {start: site.marks(seed, like)}
     site_at = {node: name for name, node in nodes.items()}
     ends = set(readouts.values())
     found: dict[str, Tensor] = {}
@@ -139,7 +139,7 @@ def _edges_of(
         pattern = spread.through(node, patterns)
         if name in site_at:
             target = site_at[name]
-            found[target] = sites[target].split(pattern)[:count].amax(-1) > 0
+            found[target] = sites[target].marked(pattern)[:count]
         else:
             patterns[name] = pattern
         for each in node.all_input_nodes:  # patterns of wide networks are large

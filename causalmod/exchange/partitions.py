@@ -43,7 +43,13 @@ def partition_of(
                     f"{variable} is an input; inputs are the environment, which all modules see: "
                     "leave them out of the partition, or measure with inputs='members'"
                 )
-            unit = f"{scm.representative[variable.site]}[{variable.index}]"
+            unit = scm.unit_of(variable)
+            if unit is None:
+                home = scm.representative[variable.site]
+                raise PartitionError(
+                    f"{variable} is part of several units, as {home!r} is read in a basis; name "
+                    f"variables of {home!r} in its place"
+                )
             first, name = owner.setdefault(unit, (module, str(variable)))
             if first != module:
                 raise PartitionError(_torn(name, first, str(variable), module))

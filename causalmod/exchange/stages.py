@@ -20,6 +20,7 @@ from causalmod.interventions import Held
 if TYPE_CHECKING:
     from causalmod.scm import StructuralCausalModel
     from causalmod.scm.units import Units
+    from causalmod.variables import FittedBasis
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,11 @@ def _find(scm: StructuralCausalModel, units: Units) -> tuple[Stage, ...] | None:
         site = scm.sites[name]
         if len(site.shape) != 1 or site.width != 1:
             continue
-        for node, weight in compiler.LinearReaders(program, nodes[place], site).of_vectors():
-            maps[node] = Map(node, place, weight, _bias(program.nodes[node], scm))
+        readers = compiler.LinearReaders(program, nodes[place], site)
+        for node, weight in readers.of_vectors():
+            bias, shift = _bias(program.nodes[node], scm), readers.shift(node)
+            bias = bias if shift is None else shift if bias is None else bias + shift
+            maps[node] = Map(node, place, weight, bias)
     moved = {each for node in nodes for each in program.descendants(node)}
     at = {node: place for place, node in enumerate(nodes)}
     found: list[Stage] = []
@@ -99,8 +103,11 @@ def _find(scm: StructuralCausalModel, units: Units) -> tuple[Stage, ...] | None:
         if node not in moved:
             found.append(Stage(node, (), (), (), by_column=False))
             continue
-        if node in maps:
-            found.append(Stage(node, (maps[node],), (), (), by_column=True))
+        site = scm.sites[units.sites[at[node]]]
+        straight = site.width == 1 and (site.basis is None or site.basis.is_linear)
+        if node in maps and straight:
+            read = (maps[node] if site.basis is None else _in_basis(maps[node], site.basis),)
+            found.append(Stage(node, read, (), (), by_column=True))
             continue
         ends = program.needs(
             [node],
@@ -109,12 +116,22 @@ def _find(scm: StructuralCausalModel, units: Units) -> tuple[Stage, ...] | None:
                 and (name in at or name in maps or (name not in moved and name in program.rows_at))
             ),
         )
-        read = tuple(maps[name] for name in ends if name in maps)
+        read = tuple(maps[name] for name in ends if name in maps and name not in at)
         whole = tuple(at[name] for name in ends if name in at)
         outside = tuple(name for name in ends if name not in maps and name not in at)
-        narrow = bool(read) and not whole and not outside and _by_column(program, node, set(ends))
+        alone = bool(read) and not whole and not outside and site.basis is None
+        narrow = alone and _by_column(program, node, set(ends))
         found.append(Stage(node, read, whole, outside, narrow))
     return tuple(found)
+
+
+def _in_basis(each: Map, basis: FittedBasis) -> Map:
+    """Return the map from the units of its source to the coordinates of what it gives."""
+    matrix = basis.matrix.to(each.weight.device).double()
+    weight = (each.weight.double() @ matrix.T).to(each.weight).contiguous()
+    given = 0.0 if each.bias is None else each.bias.double()
+    bias = (given - basis.offset.to(matrix.device).double()) @ matrix.T
+    return Map(each.node, each.source, weight, bias.to(each.weight))
 
 
 def _held_still(scm: StructuralCausalModel, units: Units) -> bool:

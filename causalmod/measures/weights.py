@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,42 +11,137 @@ from torch import Tensor, fx
 
 from causalmod.compiler.ops import ELEMENTWISE, op_name
 from causalmod.errors import InputError
+from causalmod.exchange import partition_of
+from causalmod.partition import Partition
 from causalmod.scm import StructuralCausalModel
 
 
-def unit_weights(scm: StructuralCausalModel) -> np.ndarray:
-    """Return the absolute weight from each live unit to each other one.
+class WeightGraph(NamedTuple):
+    """Units, the weights between them, and the module of each.
+
+    Attributes:
+        names: names of the units.
+        weights: ``[sender, receiver]`` absolute weights, no unit.
+        labels: module of each unit.
+    """
+
+    names: tuple[str, ...]
+    weights: np.ndarray
+    labels: tuple[str, ...]
+
+    @property
+    def undirected(self) -> np.ndarray:
+        """``[unit, unit]`` symmetric weights: both directions added."""
+        return self.weights + self.weights.T
+
+    def partition(self, numbers: Sequence[int]) -> Partition:
+        """Return the partition by module numbers ``[unit]``, named ``A``, ``B``, ... in order.
+
+        Example:
+            >>> graph = WeightGraph(("fc[0]", "fc[1]"), np.zeros((2, 2)), ())
+            >>> graph.partition([1, 0]).to_dict()
+            {'A': ['fc[0]'], 'B': ['fc[1]']}
+        """
+        return partition_by_number(self.names, numbers)
+
+
+def partition_by_number(names: Sequence[str], numbers: Sequence[int]) -> Partition:
+    """Return a partition of named units by module numbers; modules in order of their first unit.
+
+    Example:
+        >>> partition_by_number(["fc[0]", "fc[1]", "fc[2]"], [7, 2, 7]).to_dict()
+        {'A': ['fc[0]', 'fc[2]'], 'B': ['fc[1]']}
+    """
+    modules: dict[int, list[str]] = {}
+    for name, number in zip(names, numbers, strict=True):
+        modules.setdefault(int(number), []).append(name)
+    letters = [chr(65 + place) if place < 26 else f"M{place + 1}" for place in range(len(modules))]
+    return Partition(dict(zip(letters, modules.values(), strict=True)))
+
+
+def weight_graph(scm: StructuralCausalModel, partition: Partition) -> WeightGraph:
+    """Return the graph of absolute weights between the units that a partition names.
+
+    These are the live units and those inert ones that stand in the partition as well: weights do
+    not tell that a unit is inert.
+
+    Raises:
+        PartitionError: the partition does not fit the model.
+        InputError: see :func:`unit_weights`.
+
+    Example:
+        >>> from causalmod import zoo
+        >>> case = zoo.with_inert_units(zoo.isolated(), dead=1, unread=0)
+        >>> scm = case.compile()
+        >>> weight_graph(scm, case.partition).weights.shape
+        (10, 10)
+        >>> more = {**case.modules, "left": [*case.modules["left"], "hidden1[4]", "hidden2[4]"]}
+        >>> weight_graph(scm, Partition(more)).weights.shape
+        (12, 12)
+    """
+    labels = dict(partition_of(scm, partition).labels)
+    live = scm.units.names
+    inert: dict[str, str] = {}
+    for module, members in partition.modules.items():
+        for variable in scm.resolve(members):
+            unit = f"{scm.representative[variable.site]}[{variable.index}]"
+            if unit in scm.units.inert:
+                inert.setdefault(unit, module)
+    names = (*live, *inert)
+    labels |= inert
+    return WeightGraph(names, unit_weights(scm, names), tuple(labels[name] for name in names))
+
+
+def unit_weights(scm: StructuralCausalModel, units: Sequence[str] | None = None) -> np.ndarray:
+    """Return the absolute weight from each unit to each other one.
 
     A linear layer gives weights where it reads the units of one site, directly or through
     elementwise operations, and the units of another are its results, likewise. Where several layers
     join the same two units, their absolute weights are added. Inputs are not units and have no row;
     biases and the scales of normalisations do not count.
 
+    Args:
+        scm: the model.
+        units: names of the units, ``scm.units.names`` by default; inert ones may be among them.
+
     Returns:
-        ndarray: ``[sender, receiver]`` in the order of ``scm.units.names``, no unit.
+        ndarray: ``[sender, receiver]`` in the order of ``units``, no unit.
 
     Raises:
         InputError: units influence each other directly by something that is not a linear layer (a
-            product, attention, a convolution), so there is no weight to read.
+            product, attention, a convolution), so there is no weight to read; or they are
+            coordinates in a basis.
 
     Example:
         >>> from causalmod import zoo
         >>> unit_weights(zoo.ducks_and_shadows().compile()).tolist()
         [[0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
     """
+    bases = {site: scm.sites[site].basis for site in scm.units.sites}
+    turned = [site for site, basis in bases.items() if basis and not basis.is_identity]
+    if turned:
+        raise InputError(
+            f"units of {turned[0]!r} are coordinates in a basis, and there are weights between "
+            "neurons only; measures on weights need scm.with_basis(None): use exchange or "
+            "mutual_information here"
+        )
     between: dict[tuple[str, str], Tensor] = {}
     for receiver in scm.units.sites:
         for sender, weight in _incoming(scm, receiver):
             pair = (sender, receiver)
             between[pair] = between.get(pair, torch.zeros_like(weight)) + weight
-    _check_complete(scm, between)
-    units = scm.units
-    places = {site: number for number, site in enumerate(units.sites)}
-    found = np.zeros((len(units), len(units)))
+    names = scm.units.names if units is None else tuple(units)
+    places: dict[str, list[int]] = {}
+    index: dict[str, list[int]] = {}
+    for place, variable in enumerate(scm.resolve(names)):
+        places.setdefault(variable.site, []).append(place)
+        index.setdefault(variable.site, []).append(variable.index)
+    _check_complete(scm, between, index)
+    found = np.zeros((len(names), len(names)))
     for (sender, receiver), weight in between.items():
-        rows, columns = units.at(places[sender]), units.at(places[receiver])
-        live = weight[units.index[rows]][:, units.index[columns]]
-        found[np.ix_(rows.numpy(), columns.numpy())] = live.numpy()
+        if sender in index and receiver in index:
+            block = weight[index[sender]][:, index[receiver]]
+            found[np.ix_(places[sender], places[receiver])] = block.numpy()
     return found
 
 
@@ -101,16 +197,20 @@ def _moving(scm: StructuralCausalModel, node: fx.Node) -> list[fx.Node]:
     return [n for n in node.all_input_nodes if n.name not in scm.program.constants]
 
 
-def _check_complete(scm: StructuralCausalModel, between: dict[tuple[str, str], Tensor]) -> None:
-    """Every direct influence between live units must be a weight that was found."""
-    live = {site: torch.zeros(scm.sites[site].count, dtype=torch.bool) for site in scm.units.sites}
-    for layer, index in zip(scm.units.site.tolist(), scm.units.index.tolist(), strict=True):
-        live[scm.units.sites[layer]][index] = True
+def _check_complete(
+    scm: StructuralCausalModel,
+    between: dict[tuple[str, str], Tensor],
+    index: dict[str, list[int]],
+) -> None:
+    """Every direct influence between the units asked for must be a weight that was found."""
+    asked = {site: torch.zeros(scm.sites[site].count, dtype=torch.bool) for site in index}
+    for site, members in index.items():
+        asked[site][members] = True
     for (source, target), influence in scm.edges.items():
         sender, receiver = scm.representative[source], scm.representative[target]
-        if sender == receiver or sender not in live or receiver not in live:
+        if sender == receiver or sender not in asked or receiver not in asked:
             continue
-        needed = influence & live[sender][:, None] & live[receiver][None, :]
+        needed = influence & asked[sender][:, None] & asked[receiver][None, :]
         weight = between.get((sender, receiver))
         if bool((needed if weight is None else needed & (weight == 0)).any()):
             raise InputError(

@@ -12,6 +12,7 @@ from causalmod.plotting.modules_count import describe_modules_count, plot_module
 from causalmod.plotting.nested import plot_nested
 from causalmod.plotting.network import describe_network, plot_network
 from causalmod.plotting.nulls import describe_nulls, plot_nulls
+from causalmod.plotting.proxies import describe_proxies, plot_proxies
 from causalmod.plotting.random_partitions import (
     describe_random_partitions,
     plot_random_partitions,
@@ -31,6 +32,7 @@ __all__ = [
     "describe_modules_count",
     "describe_network",
     "describe_nulls",
+    "describe_proxies",
     "describe_random_partitions",
     "describe_resolution",
     "drawable",
@@ -47,6 +49,7 @@ __all__ = [
     "plot_nested",
     "plot_network",
     "plot_nulls",
+    "plot_proxies",
     "plot_random_partitions",
     "plot_resolution",
     "plot_sunburst",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from causalmod import compiler
+from causalmod.bases import Choice
 from causalmod.errors import CompileError
 from causalmod.scm import checks
 from causalmod.scm.model import StructuralCausalModel
@@ -21,7 +22,9 @@ def compile(
     inputs: compiler.Inputs,
     sites: compiler.Choice | None = None,
     variables: compiler.Grains = "unit",
+    basis: Choice | None = None,
     *,
+    blocks: Mapping[str, Sequence[int]] | None = None,
     device: torch.device | str | None = None,
 ) -> StructuralCausalModel:
     """Compile a trained network and data into a structural causal model.
@@ -44,19 +47,23 @@ def compile(
             ``"position"`` or ``"element"`` (a single number) cut those sites so that have such
             parts; the others keep their units. A dict from names or globs to these says it site by
             site, and a site without such parts is then an error.
+        basis: name or glob of sites → the basis to read them in, such as ``cm.bases.pca()``; their
+            variables are then coordinates. See :meth:`StructuralCausalModel.with_basis`.
+        blocks: name or glob of sites → sizes of blocks of coordinates that are one variable each.
         device: where the model is to live and all its work is done, such as ``"cuda"``: copies of
             the network and the inputs go there, the user's own stay where they are. By default
             where they are, which has to be one device. Values given later, as in
             :meth:`StructuralCausalModel.do`, are moved there; what the model returns is there.
 
     Raises:
-        InputError: a site does not have the parts that ``variables`` asks for; the model is in
+        InputError: a site does not have the parts that ``variables`` asks for; a basis does not fit
+            a site; the model is in
             training mode, or the inputs are NaN, infinite, too few, or of a
             shape or dtype that the model does not take; or network and inputs are on several
             devices, or on none that is there.
         CompileError: the network branches on tensor values, keeps state, mixes rows, or is
             otherwise impossible to trace; or an activation is NaN or infinite on the data.
-        SelectorError: ``sites`` names no tensor of the network.
+        SelectorError: ``sites`` names no tensor of the network, or chooses nothing.
 
     Example:
         >>> import torch
@@ -90,7 +97,7 @@ def compile(
         scm = _assemble(program, data, catalogue, chosen)
     checks.replay(scm, expected)
     checks.rows_apart(scm)
-    return scm
+    return scm if basis is None and blocks is None else scm.with_basis(basis, blocks=blocks)
 
 
 def _is_asked_for(site: Site, sites: compiler.Choice | None) -> bool:

@@ -18,31 +18,42 @@ _SAME = 1e-6  # relative range under which a unit counts as constant
 _SCALE_FLOOR = 1e-3  # of the site's median standard deviation
 
 
-def is_constant(blocks: Tensor) -> Tensor:
+def is_constant(blocks: Tensor, size: Tensor | None = None) -> Tensor:
     """Tell which variables take one value only.
 
     Args:
         blocks: ``[rows, variable, coordinate]``.
+        size: ``[variable, coordinate]`` how large the terms are that a coordinate is the sum of,
+            for a site in a basis: rounding is relative to these.
 
     Returns:
         Tensor: bool ``[variable]``.
     """
+    return _still(blocks, size).all(-1).cpu()
+
+
+def _still(blocks: Tensor, size: Tensor | None) -> Tensor:
     low, high = blocks.amin(0), blocks.amax(0)
     if not blocks.is_floating_point():
-        return (high == low).all(-1).cpu()
-    return ((high - low) <= _SAME * torch.maximum(low.abs(), high.abs())).all(-1).cpu()
+        return high == low
+    largest = torch.maximum(low.abs(), high.abs())
+    return (high - low) <= _SAME * (largest if size is None else torch.maximum(size, largest))
 
 
-def spread(blocks: Tensor) -> Tensor:
+def spread(blocks: Tensor, size: Tensor | None = None) -> Tensor:
     """Standard deviations with a floor.
 
     Args:
         blocks: ``[rows, variable, coordinate]``.
+        size: ``[variable, coordinate]`` how large the terms are that a coordinate is the sum of,
+            for a site in a basis: what varies by rounding alone does not count for the floor.
 
     Returns:
         Tensor: float64 ``[variable, coordinate]``.
     """
     found = blocks.double().std(0, unbiased=False)
+    if size is not None:
+        found = torch.where(_still(blocks, size), 0.0, found)
     varying = found[found > 0]
     floor = _SCALE_FLOOR * float(varying.median()) if varying.numel() else 1.0
     return found.clamp_min(floor)

@@ -14,7 +14,7 @@ from causalmod.interventions import Assignment, EdgeAssignment, chain
 from causalmod.scm import facts
 from causalmod.scm.sites import Sites
 from causalmod.scm.views import Edges, on_rows, views
-from causalmod.variables import Site
+from causalmod.variables import Site, Variable
 
 
 class Mechanisms:
@@ -52,6 +52,7 @@ class Mechanisms:
         self._assignments = assignments
         self._on_edges = on_edges
         self._recorded: dict[str, Tensor] = {}
+        self._read: dict[str, Tensor] = {}  # of sites in a basis: their coordinates
         self._site_at = {self._nodes[name]: name for name in self.sites}
 
     # --- what was observed ----------------------------------------------------------------------
@@ -107,13 +108,22 @@ class Mechanisms:
             >>> cm.compile(net, torch.ones(4, 1, 5, 5)).blocks("output").shape
             torch.Size([4, 3, 25])
         """
-        return self.site(name).split(self.recorded(self._nodes[name]))
+        site = self.site(name)
+        if site.basis is None:
+            return site.split(self.recorded(self._nodes[name]))
+        recorded = self.recorded(self._nodes[name])
+        if name not in self._read:
+            read = site.split(recorded)
+            if read.requires_grad:  # a basis that is being learned
+                return read
+            self._read[name] = read
+        return self._read[name]
 
     def taken(self, node: str, rows: Tensor) -> Tensor:
         """Return recorded values of a graph node on given rows, repeats included."""
         place, recorded = self._program.rows[node], self.recorded(node)
         if place.parts == 1:
-            return _take(recorded, rows, place.dim)
+            return compiler.take_rows(recorded, rows, place.dim)
         apart = recorded.unflatten(place.dim, (-1, place.parts))
         return apart.index_select(place.dim, rows).flatten(place.dim, place.dim + 1)
 
@@ -140,6 +150,7 @@ class Mechanisms:
         changed |= {self._nodes[each.receiver] for each in self._on_edges[len(before._on_edges) :]}
         changed |= {n for node in changed for n in self._program.descendants(node)}
         self._recorded = {n: v for n, v in before._recorded.items() if n not in changed}
+        self._read = {n: v for n, v in before._read.items() if self._nodes[n] not in changed}
 
     # --- where it comes from ---------------------------------------------------------------------
 
@@ -161,8 +172,10 @@ class Mechanisms:
 
     @cached_property
     def digests(self) -> tuple[str, str]:
-        """SHA-256 of the network (graph and parameters) and of the data."""
-        model = provenance.digest(self._program.held(), str(self._program.trace.graph))
+        """SHA-256 of the network (graph, parameters and bases) and of the data."""
+        bases = [part for site in self.sites.values() for part in site.parts()]
+        held = [*self._program.held(), *bases]
+        model = provenance.digest(held, str(self._program.trace.graph))
         return model, provenance.digest(self._data.items())
 
     # --- replay ---------------------------------------------------------------------------------
@@ -218,7 +231,7 @@ class Mechanisms:
         program = self._program
         ends = program.ends(frozenset(moved), tuple(targets), tuple(routes))
         self.record(ends)
-        known = {n: _take(self._recorded[n], rows, program.rows_at[n]) for n in ends}
+        known = {n: compiler.take_rows(self._recorded[n], rows, program.rows_at[n]) for n in ends}
         changes = {node: _compose(made) for node, made in steps.items()}
         values = program.run(
             known, targets, changes, seen, rows=len(rows), differentiable=differentiable
@@ -273,7 +286,7 @@ class Mechanisms:
 
     def _on_node(self, name: str, change: compiler.Patch) -> compiler.Patch:
         site = self.site(name)
-        return lambda value: site.join(change(site.split(value)), value)
+        return lambda value: site.changed(value, change)
 
     def _clamp(self, name: str, held: Tensor) -> compiler.Patch:
         value = self.blocks(name)[:1]
@@ -285,7 +298,7 @@ class Mechanisms:
     @cached_property
     def constant(self) -> dict[str, Tensor]:
         """Site → bool ``[variable]``: does it take one value only (within 1e-6 relative)?"""
-        return {name: facts.is_constant(self.blocks(name)) for name in self.sites}
+        return {name: facts.is_constant(*self._sized(name)) for name in self.sites}
 
     @cached_property
     def scales(self) -> dict[str, Tensor]:
@@ -294,7 +307,11 @@ class Mechanisms:
         The floor is 1e-3 of the median over the site's varying units: a unit that hardly moves
         must not be measured with a microscope.
         """
-        return {name: facts.spread(self.blocks(name)) for name in self.sites}
+        return {name: facts.spread(*self._sized(name)) for name in self.sites}
+
+    def _sized(self, name: str) -> tuple[Tensor, Tensor | None]:
+        """Blocks of a site, and how large the terms are that they are sums of, in a basis."""
+        return self.blocks(name), self.site(name).size_of_terms(self.recorded(self._nodes[name]))
 
     @cached_property
     def edges(self) -> dict[tuple[str, str], Tensor]:
@@ -342,8 +359,24 @@ class Mechanisms:
 
     @cached_property
     def representative(self) -> dict[str, str]:
-        """Site → the site that stands for it in partitions (its activation, as a rule)."""
-        return compiler.representatives(self._program, {n: self._nodes[n] for n in self.sites})
+        """Site → the site that stands for it in partitions (its activation, as a rule).
+
+        In a chain of tied sites, one in a basis stands for the others.
+        """
+        based = {name for name, site in self.sites.items() if site.basis is not None}
+        nodes = {name: self._nodes[name] for name in self.sites}
+        return compiler.representatives(self._program, nodes, based)
+
+    def unit_of(self, variable: Variable) -> str | None:
+        """Return the unit that a variable counts as; None where it is part of several.
+
+        A variable before its activation is the same unit; but not where one of the two sites is
+        read in a basis.
+        """
+        home = self.representative[variable.site]
+        if home != variable.site and not self.sites[home].alike(self.sites[variable.site]):
+            return None
+        return Variable(home, variable.index).name
 
 
 def _compose(patches: Sequence[compiler.Patch]) -> compiler.Patch:
@@ -353,19 +386,3 @@ def _compose(patches: Sequence[compiler.Patch]) -> compiler.Patch:
         return value
 
     return change
-
-
-def _take(value: Tensor, rows: Tensor, dim: int) -> Tensor:
-    """Select rows, keeping the order of dimensions in memory, on which bits may depend.
-
-    All rows in order are the tensor itself: operations and changes leave what they read as it is.
-    """
-    everything = torch.arange(value.shape[dim], device=rows.device)
-    if torch.equal(rows, everything):
-        return value
-    rows = rows.to(value.device)
-    if value.is_contiguous():
-        return value.index_select(dim, rows)
-    order = sorted(range(value.ndim), key=value.stride, reverse=True)
-    picked = value.permute(order).index_select(order.index(dim), rows)
-    return picked.permute([order.index(axis) for axis in range(value.ndim)])

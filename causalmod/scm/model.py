@@ -6,37 +6,33 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from causalmod import compiler
-from causalmod.errors import InputError
 from causalmod.interventions import (
     Assignment,
-    EdgeAssignment,
     Held,
     Interventions,
     Value,
     chain,
     resample,
 )
-from causalmod.scm.arguments import check_facts, row_numbers
+from causalmod.scm.arguments import row_numbers
 from causalmod.scm.assign import assign
-from causalmod.scm.graphs import GraphedMechanisms
 from causalmod.scm.observations import Observations
 from causalmod.scm.saving import save_model
 from causalmod.scm.submodel import hold_outside, members_of
 from causalmod.scm.sweep import Chunk, Reduce, Sweep, stream, sweep
 from causalmod.scm.sweep.asked import Asked
 from causalmod.scm.units import Units, find_units
+from causalmod.scm.variants import VariedMechanisms
 from causalmod.variables import Variable
 
 _SITES_SHOWN = 12  # with more, the text of a model counts them
 
 
-class StructuralCausalModel(GraphedMechanisms):
+class StructuralCausalModel(VariedMechanisms):
     """A network, its data, and the interventions made so far. Made by :func:`compile`.
 
     One exogenous variable ``U`` is uniform over the rows of the data; inputs are ``X = data[U]``;
@@ -57,15 +53,6 @@ class StructuralCausalModel(GraphedMechanisms):
         >>> scm.do({"1[0]": 0.0}).observe()["1"][:, 0].abs().sum().item()
         0.0
     """
-
-    note: str = ""
-    """Where the rows come from, if there is something to say."""
-
-    sampled: bool = False
-    """Are the rows draws from a known law, rather than all that there is?"""
-
-    independent: frozenset[str] = frozenset()
-    """Input sites that are known to be independent of all other inputs."""
 
     # --- the causal verbs ---------------------------------------------------------------------
 
@@ -171,9 +158,10 @@ class StructuralCausalModel(GraphedMechanisms):
         """Make many interventions, one at a time, as one job.
 
         Only what follows an intervention is computed; linear maps that read a changed unit are
-        updated rather than computed again; rows on which nothing changes are left out. So figures
-        agree with :meth:`do` to rounding (about 1e-5 relative in float32), whatever the memory and
-        the chunks; the same seed gives the same donors.
+        updated rather than computed again; rows on which nothing changes are left out; a GELU or
+        SiLU that is written out runs as one operation. So figures agree with :meth:`do` to rounding
+        (about 1e-5 relative in float32), whatever the memory and the chunks; the same seed gives
+        the same donors.
 
         Args:
             interventions: selectors or globs (every variable is one intervention); edges
@@ -272,99 +260,11 @@ class StructuralCausalModel(GraphedMechanisms):
         inside = self._with(assignments=(*self._assignments, *hold_outside(self, members)))
         inside._members = frozenset(members)
         inside._recorded = dict(self._recorded)  # every value stays as it is
+        inside._read = dict(self._read)
         edges = {pair: matrix.clone() for pair, matrix in self.edges.items()}
         inside._cut(edges)
         inside.__dict__["_influence"] = (edges, self.to_readouts)
         return inside
-
-    @property
-    def parameters(self) -> dict[str, Tensor]:
-        """Graph node → parameter or buffer, as the model uses them.
-
-        Example:
-            >>> import torch, causalmod as cm
-            >>> scm = cm.compile(torch.nn.Linear(2, 3).eval(), torch.eye(2))
-            >>> {name: list(value.shape) for name, value in scm.parameters.items()}
-            {'p_weight': [3, 2], 'p_bias': [3]}
-        """
-        return {name: self._program.constants[name] for name in self._program.trace.parameters}
-
-    def with_parameters(self, changed: Mapping[str, Tensor]) -> StructuralCausalModel:
-        """Return the same network with some parameters replaced (by graph node).
-
-        Example:
-            >>> import torch, causalmod as cm
-            >>> scm = cm.compile(torch.nn.Linear(2, 1, bias=False).eval(), torch.eye(2))
-            >>> scm.with_parameters({"p_weight": torch.ones(1, 2)}).observe()["output"].tolist()
-            [[1.0], [1.0]]
-        """
-        return self._with(program=self._program.with_constants(changed))
-
-    def with_rows(self, rows: Tensor) -> StructuralCausalModel:
-        """Return the same model on some of the data rows.
-
-        Raises:
-            InputError: an intervention has been made.
-
-        Example:
-            >>> import torch, causalmod as cm
-            >>> scm = cm.compile(torch.nn.Linear(5, 1).eval(), torch.eye(5))
-            >>> scm.with_rows(torch.tensor([0, 3, 4])).rows
-            3
-        """
-        if self._on_edges or not all(isinstance(made, Held) for made in self._assignments):
-            raise InputError("with_rows() works on the unmutilated model: call it before do()")
-        data = {name: value[rows.to(self.device)] for name, value in self._data.items()}
-        held = tuple(
-            Held(m.site, m.index, m.value[rows.to(m.value.device)])
-            for m in self._assignments
-            if isinstance(m.value, Tensor)
-        )
-        return self._with(data=data, assignments=held)
-
-    def _with(
-        self,
-        *,
-        program: compiler.Program | None = None,
-        data: Mapping[str, Tensor] | None = None,
-        assignments: tuple[Assignment, ...] | None = None,
-        on_edges: tuple[EdgeAssignment, ...] | None = None,
-    ) -> StructuralCausalModel:
-        new = StructuralCausalModel(
-            self._program if program is None else program,
-            self._data if data is None else data,
-            self.sites,
-            self._nodes,
-            self._readouts,
-            assignments=self._assignments if assignments is None else assignments,
-            on_edges=self._on_edges if on_edges is None else on_edges,
-        )
-        for name in ("edge_routes", "available", "site_pairs"):  # these depend on the graph alone
-            if name in self.__dict__:
-                new.__dict__[name] = self.__dict__[name]
-        new.recall(self.facts())
-        return new
-
-    def facts(self) -> dict[str, Any]:
-        """Return what is known of the model beyond its mechanisms, for :meth:`recall`."""
-        return {
-            "members": tuple(sorted(self._members, key=lambda v: (v.site, v.index))),
-            "modules": self._modules,
-            "note": self.note,
-            "sampled": self.sampled,
-            "independent": self.independent,
-        }
-
-    def recall(self, facts: Mapping[str, Any]) -> None:
-        """Set what is known of the model beyond its mechanisms.
-
-        Raises:
-            InputError: a fact of the wrong kind, or about what the model does not have.
-        """
-        check_facts(facts, self.sites, self.inputs)
-        self._members, self._modules = frozenset(facts["members"]), facts["modules"]
-        self.note, self.sampled = facts["note"], facts["sampled"]
-        self.independent = facts["independent"]
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model with its data and interventions to one file; see :func:`load`.

@@ -38,10 +38,16 @@ def members_of(
                 f"{variable} is outside this submodel, where it keeps its own value on each row; "
                 "call submodel() of the whole model to include it"
             )
-    units = {f"{scm.representative[v.site]}[{v.index}]" for v in named}
-    live = units & set(scm.units.names)
+    units = {scm.unit_of(variable) for variable in named}
+    if None in units:
+        apart = next(variable for variable in named if scm.unit_of(variable) is None)
+        raise PartitionError(
+            f"{apart} is part of several units, as {scm.representative[apart.site]!r} is read in a "
+            f"basis; name variables of {scm.representative[apart.site]!r}"
+        )
+    live = {name for name in units if name is not None} & set(scm.units.names)
     if not live:
-        first = next(iter(sorted(units)))
+        first = next(iter(sorted(map(str, units))))
         raise PartitionError(
             f"none of the {len(units)} units named is live ({first}: "
             f"{scm.units.inert.get(first, 'not a unit')}); see scm.units.inert"
@@ -50,7 +56,7 @@ def members_of(
         Variable(name, index)
         for name, site in scm.sites.items()
         for index in range(site.count)
-        if f"{scm.representative[name]}[{index}]" in live
+        if scm.unit_of(Variable(name, index)) in live
     )
 
 
@@ -61,8 +67,8 @@ def hold_outside(scm: StructuralCausalModel, members: Iterable[Variable]) -> tup
         inside.setdefault(variable.site, set()).add(variable.index)
     held: list[Held] = []
     for name, site in scm.sites.items():
-        if name in scm.inputs:
-            continue
+        if name in scm.inputs or not site.count or scm.unit_of(Variable(name, 0)) is None:
+            continue  # what is part of several units answers to all of them
         rest = torch.tensor(sorted(set(range(site.count)) - inside.get(name, set())))
         if len(rest):
             held.append(Held(name, rest, scm.blocks(name)[:, rest]))

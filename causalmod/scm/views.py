@@ -140,7 +140,7 @@ def on_rows(made: EdgeAssignment, rows: Tensor | None) -> EdgeAssignment:
 
 
 def _patch(site: Site, change: compiler.Patch) -> compiler.Patch:
-    return lambda value: site.join(change(site.split(value)), value)
+    return lambda value: site.changed(value, change)
 
 
 def _merge(site: Site, indices: Sequence[int]) -> Callable[[Tensor, Tensor], Tensor]:
@@ -150,8 +150,7 @@ def _merge(site: Site, indices: Sequence[int]) -> Callable[[Tensor, Tensor], Ten
     def merge(natural: Tensor, private: Tensor) -> Tensor:
         mask = torch.zeros(1, site.count, 1, dtype=torch.bool, device=natural.device)
         mask[:, list(indices)] = True
-        blocks = torch.where(mask, site.split(private), site.split(natural))
-        return site.join(blocks, natural)
+        return site.changed(natural, lambda blocks: torch.where(mask, site.split(private), blocks))
 
     return merge
 
@@ -174,12 +173,12 @@ def arrives(
     blocks = torch.zeros(2, site.count, site.width)
     blocks[:, [variable.index for variable in senders]] = 1
     sizes = [program.size(size, 2) or 0 for size in program.nodes[start].meta["val"].shape]
-    changed = site.join(blocks, torch.empty(sizes))
+    changed = site.marks(blocks, torch.empty(sizes))
     nodes = {name: scm.node_of(name) for name in receivers}
     barriers = scm.edge_routes.barriers - {start}
     found = compiler.influences(program, start, changed, nodes.values(), barriers)
     return {
-        name: scm.site(name).split(found[node])[0].amax(-1) > 0
+        name: scm.site(name).marked(found[node])[0]
         if node in found
         else torch.zeros(scm.site(name).count, dtype=torch.bool)
         for name, node in nodes.items()

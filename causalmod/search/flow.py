@@ -16,6 +16,7 @@ from causalmod.exchange.coordinates import Coordinates
 from causalmod.exchange.hybrid import CONTEXT, HybridRuns, Sample, draw_sample
 from causalmod.exchange.stages import Map, Stage, find_stages
 from causalmod.scm import StructuralCausalModel
+from causalmod.scm.units import Units, find_units
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -151,7 +152,10 @@ def find_flow(
     count = 0
     for place, stage in enumerate(stages):
         if stage.by_column:
-            made = [_closed(scm, rows, place, stage, each, joint) for each in stage.maps]
+            made = [
+                _closed(scm, rows, units, place=place, stage=stage, each=each, joint=joint)
+                for each in stage.maps
+            ]
             blocks += [block for block in made if bool(block.flow.any())]
             count += 2 * min(len(rows), _SLOPE_ROWS)
         elif not stage.settled:
@@ -166,10 +170,50 @@ def find_flow(
     return FlowGraph(len(units), tuple(blocks), count, closed=not receivers)
 
 
+def with_inputs(scm: StructuralCausalModel, rows: Tensor, flow: FlowGraph) -> FlowGraph | None:
+    """Add what flows to units from single inputs, as further senders after all units.
+
+    The objective does not look at inputs. But units that hear the same ones are alike, which tells
+    where the first layer belongs when little else does.
+
+    Args:
+        scm: the model.
+        rows: row numbers to look at.
+        flow: flow between its units.
+
+    Returns:
+        None where no input is read through a linear map, elementwise.
+    """
+    units = find_units(scm, inputs=True)
+    stages = find_stages(scm, units)
+    if stages is None:
+        return None
+    known, place_of, count = scm.units.position, torch.empty(len(units), dtype=torch.long), 0
+    for place, name in enumerate(units.names):
+        place_of[place] = known.get(name, flow.count + count)
+        count += name not in known
+    blocks: list[Block] = []
+    for place, stage in enumerate(stages):
+        for each in stage.maps if stage.by_column else ():
+            if units.sites[each.source] in scm.inputs:
+                made = _closed(scm, rows, units, place=place, stage=stage, each=each)
+                senders, receivers = place_of[made.senders], place_of[made.receivers]
+                blocks.append(Block(senders, receivers, made.flow))
+    if not any(bool(block.flow.any()) for block in blocks):
+        return None
+    return FlowGraph(flow.count + count, (*flow.blocks, *blocks), flow.rows)
+
+
 def _closed(
-    scm: StructuralCausalModel, rows: Tensor, place: int, stage: Stage, each: Map, joint: bool
+    scm: StructuralCausalModel,
+    rows: Tensor,
+    units: Units,
+    *,
+    place: int,
+    stage: Stage,
+    each: Map,
+    joint: bool = False,
 ) -> Block:
-    units = scm.units
     senders, receivers = units.at(each.source), units.at(place)
     inputs, outputs = units.index[senders], units.index[receivers]
     weight = each.weight[inputs][:, outputs].float()

@@ -13,7 +13,7 @@ from causalmod.errors import InputError
 from causalmod.exchange.hybrid import draw_sample
 from causalmod.scm import StructuralCausalModel
 from causalmod.search.budget import Meter
-from causalmod.search.flow import FlowGraph, find_flow
+from causalmod.search.flow import FlowGraph, find_flow, with_inputs
 from causalmod.search.journal import Journal, key_of
 from causalmod.search.objective import Objective
 from causalmod.search.terms import Terms
@@ -180,6 +180,11 @@ class Problem:
     def flow(self) -> FlowGraph:
         """Flow between units."""
         return self._flow(joint=False)
+
+    @cached_property
+    def input_flow(self) -> FlowGraph | None:
+        """Flow between units, and to them from inputs; None where no input is read linearly."""
+        return with_inputs(self.scm, self.rows, self.flow)
 
     @cached_property
     def joint_flow(self) -> FlowGraph:

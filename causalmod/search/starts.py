@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from causalmod.search.block_model import BlockModel, Fitted, balanced
-from causalmod.search.clusters import leiden_labels, spectral_labels
+from causalmod.search.clusters import leiden_labels, spectral_labels, without_empty
 from causalmod.search.flow import FlowGraph
 from causalmod.search.problem import Problem
 
@@ -47,18 +47,24 @@ def connected_start(flow: FlowGraph, k: int) -> Tensor | None:
 
 
 def spectral_start(problem: Problem, flow: FlowGraph) -> Tensor:
-    """Return the likeliest labels that spectral clusters lead to: ``[unit]``."""
-    model = BlockModel(flow, problem.layer)
+    """Return the likeliest labels that spectral clusters lead to: ``[unit]``.
+
+    Senders of the graph beyond the units, such as inputs, are clustered with them.
+    """
+    units, beyond = len(problem.layer), flow.count - len(problem.layer)
+    layer = torch.cat([problem.layer - problem.layer.min() + 1, torch.zeros(beyond).long()])
+    model = BlockModel(flow, layer)
     large = flow.count > LARGE
     found: list[Fitted] = []
     for rounds in _ROUNDS[:1] if large else _ROUNDS:
         graph = balanced(flow, rounds)
         for extra in range(1 if large else 1 + _EXTRA):
             labels = spectral_labels(
-                graph, problem.layer, problem.k, problem.seed + extra, starts=1 if extra else 10
+                graph, layer, problem.k, problem.seed + extra, starts=1 if extra else 10
             )
             found.append(model.refine(labels, problem.k))
-    return max(found, key=lambda each: each.likelihood).labels
+    labels = max(found, key=lambda each: each.likelihood).labels
+    return without_empty(labels[:units], problem.k)
 
 
 def leiden_start(problem: Problem, flow: FlowGraph) -> Tensor:

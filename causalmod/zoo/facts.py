@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from math import isinf
 from typing import Any
 
 from causalmod.exchange import exchange, information
@@ -65,6 +67,7 @@ def exchanges(
     source: str,
     *,
     estimator: str = "exact",
+    donors: str = "independent",
     tolerance: float = 1e-9,
 ) -> Fact:
     """Bits that the modules of a partition send each other, all told.
@@ -74,15 +77,65 @@ def exchanges(
         expected: the right answer, in bits.
         source: why.
         estimator: name of the estimator.
+        donors: ``"independent"``, or ``"joint"``: one donor row for all other modules.
         tolerance: how far the measured figure may be off.
     """
     partition = Partition(modules)
 
     def compute(scm: StructuralCausalModel) -> float:
-        return exchange(scm, partition, estimator=estimator).bits
+        return exchange(scm, partition, estimator=estimator, donors=donors).bits
 
-    split = " | ".join(modules)
-    return Fact(f"exchange {split} ({estimator})", expected, compute, source, tolerance)
+    split, how = " | ".join(modules), estimator + (", joint donors" if donors == "joint" else "")
+    return Fact(f"exchange {split} ({how})", expected, compute, source, tolerance)
+
+
+def takes_in(modules: Modules, module: str, expected: float, source: str) -> Fact:
+    """Bits that one module of a partition receives from all others together, ``in(m)``."""
+    partition = Partition(modules)
+
+    def compute(scm: StructuralCausalModel) -> float:
+        return exchange(scm, partition, estimator="exact").into[module].bits
+
+    return Fact(f"in({module}) of {' | '.join(modules)}", expected, compute, source)
+
+
+def sends_directly(
+    modules: Modules, sender: str, receiver: str, expected: float, source: str
+) -> Fact:
+    """Bits from one module to another while all others are held at what they are."""
+    partition = Partition(modules)
+
+    def compute(scm: StructuralCausalModel) -> float:
+        return exchange(scm, partition, estimator="exact").matrix[sender, receiver].bits
+
+    return Fact(f"direct {sender} -> {receiver}", expected, compute, source)
+
+
+def given_known(sender: str, receiver: str, known: str, expected: float, source: str) -> Fact:
+    """Bits that are shared, given a third variable: ``I(B;C|A) = I(A,B;C) - I(A;C)``, as watched.
+
+    It is what is left of ``I(B;C)`` when the triple information ``I(A:B:C)`` is taken away.
+    """
+
+    def compute(scm: StructuralCausalModel) -> float:
+        both, alone = (
+            information(scm, group, receiver, "observational", estimator="exact").bits
+            for group in ([known, sender], [known])
+        )
+        return both - alone
+
+    return Fact(f"I({sender}; {receiver} | {known})", expected, compute, source)
+
+
+def unbounded(sender: str, receiver: str, source: str) -> Fact:
+    """1 where the interventional form against the data's ``P(C)`` is infinite, else 0."""
+
+    def compute(scm: StructuralCausalModel) -> float:
+        found = information(scm, sender, receiver, reference="observational", estimator="exact")
+        return float(isinf(found.bits))
+
+    name = f"interventional {sender} -> {receiver} against the data is infinite"
+    return Fact(name, 1.0, compute, source, 0.0)
 
 
 def scores(expected: float, source: str, *, k: int = 2, tolerance: float = 1e-9) -> Fact:
@@ -111,3 +164,11 @@ def finds(modules: Modules, source: str) -> Fact:
         return float(found.partition.blocks == wanted.blocks and not found.ties)
 
     return Fact(f"search finds {' | '.join(modules)}", 1.0, compute, source, 0.0)
+
+
+def splits_in_two(units: Sequence[str]) -> Iterator[Partition]:
+    """Every split in two, once: the last unit is always in the second module."""
+    for size in range(1, len(units)):
+        for inside in combinations(units[:-1], size):
+            rest = [unit for unit in units if unit not in inside]
+            yield Partition({"inside": inside, "rest": rest})

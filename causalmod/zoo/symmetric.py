@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations
 from math import comb
 
 from torch import Tensor, nn
 
 from causalmod.errors import InputError
 from causalmod.exchange import exchange
-from causalmod.partition import Partition
 from causalmod.scm import StructuralCausalModel
 from causalmod.zoo.blocks import all_bits, entropy, fixed_linear
 from causalmod.zoo.case import Case, Fact, register
-from causalmod.zoo.facts import exchanges, scores
+from causalmod.zoo.facts import exchanges, scores, splits_in_two
 
 
 class _Fire(nn.Module):
@@ -91,18 +88,10 @@ def _binomial(tosses: int) -> float:
     return entropy(*(comb(tosses, heads) / 2**tosses for heads in range(tosses + 1)))
 
 
-def _bipartitions(units: tuple[str, ...]) -> Iterator[Partition]:
-    """Every split in two, once: the last unit is always in the second module."""
-    for size in range(1, len(units)):
-        for inside in combinations(units[:-1], size):
-            rest = [unit for unit in units if unit not in inside]
-            yield Partition({"inside": inside, "rest": rest})
-
-
 def _spread(scm: StructuralCausalModel) -> float:
     """Largest difference between the exchanges of two splits with the same sizes per layer."""
     classes: dict[frozenset[tuple[int, ...]], list[float]] = {}
-    for split in _bipartitions(scm.units.names):
+    for split in splits_in_two(scm.units.names):
         sizes = frozenset(
             tuple(sum(unit.startswith(site) for unit in members) for site in scm.units.sites)
             for members in split.blocks

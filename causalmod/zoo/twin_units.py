@@ -12,6 +12,7 @@ from causalmod.zoo.planted_blocks import letters, silent
 from causalmod.zoo.planted_layers import Layers, draw_layers
 
 _GRID = 0.25  # weights and inputs are multiples, so that ReLU networks are computed exactly
+_FINE = 1 / 64  # of weights, where some are small because they leak
 
 
 @register("planted_twins")
@@ -34,8 +35,9 @@ def planted_twins(
     nothing, though the largest weights run between them, and though resampling one twin alone
     moves units of every block: any graph of weights or of unit-to-unit effects is wrong.
 
-    Weights, biases and inputs are multiples of 1/4 with ReLU, so that the sums cancel exactly,
-    whatever the order in which they are taken. With tanh or GELU they do so to rounding.
+    Weights, biases and inputs are multiples of 1/4 with ReLU (weights of 1/64 with a leak), so that
+    the sums cancel exactly, whatever the order in which they are taken. With tanh or GELU they do
+    so to rounding.
 
     Args:
         blocks: number of blocks.
@@ -71,8 +73,10 @@ def planted_twins(
     inputs = torch.randn(rows, 4 * blocks, generator=generator)
     if activation == "relu":
         inputs = (inputs / _GRID).round() * _GRID
-        on_grid = [_snapped(each) for each in made.weights]
-        made = replace(made, weights=tuple(on_grid), biases=tuple(map(_snapped, made.biases)))
+        grid = _FINE if leak else _GRID
+        on_grid = [_snapped(each, grid) for each in made.weights]
+        biases = tuple(_snapped(each, grid) for each in made.biases)
+        made = replace(made, weights=tuple(on_grid), biases=biases)
     made = made.shuffled(generator)
     modules = made.modules(letters(blocks), inputs)
     return Case(
@@ -103,7 +107,7 @@ def _with_twins(made: Layers, blocks: int, units: int, pairs: int, cross: float)
     return replace(made, weights=weights, biases=biases, owners=owners)
 
 
-def _snapped(values: torch.Tensor) -> torch.Tensor:
+def _snapped(values: torch.Tensor, grid: float) -> torch.Tensor:
     """Round to the grid, away from 0 where there is something."""
-    steps = (values.abs() / _GRID).round().clamp_min(1) * values.sign()
-    return torch.where(values == 0, 0.0, steps * _GRID)
+    steps = (values.abs() / grid).round().clamp_min(1) * values.sign()
+    return torch.where(values == 0, 0.0, steps * grid)

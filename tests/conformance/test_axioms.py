@@ -7,6 +7,7 @@ import torch
 
 from causalmod.conformance import AXIOMS, Axiom, Situation
 from causalmod.conformance.axioms.architecture import _base, _changed
+from causalmod.conformance.axioms.basis import _network as _rotated
 from causalmod.conformance.axioms.bias import _SILENT, _network
 from causalmod.conformance.axioms.confounding import _tracks
 from causalmod.conformance.axioms.inferable import _lookup, _third
@@ -23,7 +24,7 @@ def axiom(request: pytest.FixtureRequest) -> Axiom:
 
 def test_the_axioms_that_there_are() -> None:
     assert set(NAMES) >= {
-        "anti_modularity", "architecture", "bias", "conduct", "confounding", "directions",
+        "anti_modularity", "architecture", "basis", "bias", "conduct", "confounding", "directions",
         "hierarchy", "honesty", "inferable", "leak", "perfect_modularity", "redundancy",
         "relabelling", "size", "synergy", "transfer",
     }  # fmt: skip
@@ -125,3 +126,13 @@ def test_the_same_function_in_three_architectures() -> None:
         found = _made(architecture, 0.2)
         for one, other in zip(units(expected), units(found), strict=True):
             torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+
+
+def test_rotation_leaves_the_function() -> None:
+    plain, turned = _rotated(False, False), _rotated(True, True)
+    for site in ("hidden1", "mixed", "hidden2", "output"):
+        torch.testing.assert_close(
+            plain.scm.observe()[site], turned.scm.observe()[site], atol=1e-5, rtol=1e-5
+        )
+    neurons = _rotated(True, False).scm.observe()["mixed"]
+    assert not torch.allclose(neurons, turned.scm.observe()["mixed"], atol=0.1)

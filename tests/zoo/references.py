@@ -13,6 +13,8 @@ from torch import nn
 
 from causalmod.zoo import Case
 from tests.reference.brute_force import Mechanism, Network, Values
+from tests.zoo import formula_references as formulas
+from tests.zoo import oracle_references as oracles
 from tests.zoo.noisy_references import confounded, sprinkler, two_ways
 
 Figures = dict[str, float]
@@ -238,21 +240,35 @@ REFERENCES: dict[str, Callable[[Case], Figures]] = {
     "and_gate_correlated": lambda case: gate_figures(and_gate_network(True)),
     "broadcast": lambda case: broadcast(1),
     "broadcast_4": lambda case: broadcast(4),
+    "closed_channel": lambda case: oracles.closed_channel(),
     "confounded": lambda case: confounded(),
     "copy_bit": lambda case: copy_bit(),
     "ducks_and_shadows": lambda case: ducks_and_shadows(0.9),
     "ducks_and_shadows_independent": lambda case: ducks_and_shadows(0.0),
+    "equal_bits": lambda case: oracles.equal_bits(),
     "fork": lambda case: fork(),
+    "formula_independent": formulas.independent,
+    "formula_shared": formulas.shared,
+    "formula_tree": formulas.tree,
     "isolated": isolated,
     "isolated_with_inert_units": isolated,
+    "lookup": lambda case: oracles.lookup(),
+    "majority": lambda case: oracles.majority(),
     "mean_field": lambda case: mean_field(),
+    "nested_counters": lambda case: oracles.nested_counters(),
+    "rotated_basis": lambda case: oracles.rotated_basis(),
+    "sparse_parity": formulas.sparse_parity,
     "sprinkler": lambda case: sprinkler(),
+    "sum_of_parts": lambda case: oracles.sum_of_parts(True),
+    "sum_of_parts_exact": lambda case: oracles.sum_of_parts(False),
+    "superposition_pairs": lambda case: oracles.superposition_pairs(),
     "threshold": lambda case: threshold(5),
     "threshold_9": lambda case: threshold(9),
     "two_ways_coin": lambda case: two_ways("coin"),
     "two_ways_copy": lambda case: two_ways("copy"),
     "two_ways_xor": lambda case: two_ways("xor"),
     "xor": lambda case: gate_figures(xor_network(False)),
+    "xor_bridge": lambda case: oracles.xor_bridge(),
     "xor_correlated": lambda case: gate_figures(xor_network(True)),
 }
 
@@ -260,4 +276,5 @@ REFERENCES: dict[str, Callable[[Case], Figures]] = {
 TOO_LARGE = {
     "two_digits", "two_digits_dense", "retina", "retina_dense", "random_dense", "planted",
     "planted_convolution", "planted_heads", "planted_nested", "planted_streams", "planted_twins",
-}  # see test_two_digits.py and test_planted.py  # fmt: skip
+    "linear_tracks", "superposition",
+}  # see test_two_digits.py, test_planted.py and test_formulas.py  # fmt: skip

@@ -72,6 +72,10 @@ def test_a_new_file_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         (lambda: zoo.ducks_and_shadows(rho=1.0), "multiple of 0.1"),
         (lambda: zoo.broadcast(receivers=10, modules=3), "multiple of modules"),
         (lambda: zoo.mean_field(width=1), "width"),
+        (lambda: zoo.sum_of_parts(divisor=1), "divisor"),
+        (lambda: zoo.lookup(largest=2), "largest"),
+        (lambda: zoo.majority(senders=4), "odd"),
+        (lambda: zoo.nested_counters(base=3), "base"),
     ],
 )
 def test_impossible_options_are_refused(make: Callable[[], Case], says: str) -> None:

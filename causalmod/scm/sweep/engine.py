@@ -1,8 +1,9 @@
 """The engine of a sweep: many interventions, each run from where it is made on.
 
 What makes it fast: only what follows an intervention is computed; the linear maps that read a
-changed unit are updated, not computed again; rows on which nothing changes are left out; and work
-is cut into blocks that stay in the cache, with elementwise operations in place.
+changed unit are updated, not computed again; rows on which nothing changes are left out;
+activations that are written out run as one operation; and work is cut into blocks that stay in the
+cache, with elementwise operations in place.
 """
 
 from __future__ import annotations

@@ -25,9 +25,12 @@ class SiteEngine:
         self._scm = scm
         self._site = scm.site(site)
         self._node = scm.node_of(site)
-        program = scm.program
-        moved = self._moved_by = program.descendants(self._node) | {self._node}
         self._mutilated = bool(scm.assignments) or bool(scm.views_of(None))
+        program, inside = scm.program.fused
+        if self._mutilated or self._node in inside:
+            program = scm.program
+        self._program = program
+        moved = self._moved_by = program.descendants(self._node) | {self._node}
         self._homes: list[tuple[str, str, list[int]]] | None = None
         self._scratch: dict[str, Tensor] = {}
         self._natural_then: dict[str, tuple[slice, Tensor]] = {}
@@ -48,9 +51,9 @@ class SiteEngine:
         scm.record([*self._outside, *readers.nodes, self._node])
         self._blocks = scm.blocks(site)
         self._all = torch.arange(self._site.count)
-        self._order = self._site.cut(
-            torch.arange(prod(self._site.shape)).reshape(1, *self._site.shape)
-        )[0]
+        numbers = torch.arange(1, prod(self._site.shape) + 1).reshape(1, *self._site.shape)
+        self._order = self._site.cut(numbers)[0] - 1  # -1 behind blocks smaller than others
+        self._natural_of: dict[str, Tensor] = {}
         self._between = between(scm, [self._node], record)
         self._widest = widest(scm, self._between)
         self._skipping = self._worth_skipping()
@@ -85,7 +88,10 @@ class SiteEngine:
         changes: list[Tensor | None] = [None] * len(jobs)
         if old.is_floating_point():
             by_job = (new - old).unflatten(1, parts).movedim(1, 0).flatten(2).contiguous()
-            changes = list(by_job)
+            changes = [
+                change if bool(own.all()) else change[:, own]
+                for change, own in zip(by_job, self._order[index].reshape(parts) >= 0, strict=True)
+            ]
         values = new.unflatten(1, parts).unbind(1)
         moves = [self._moves(*each) for each in zip(jobs, changes, strict=True)]
         every = zip(jobs, values, changes, differs, counts, moves, strict=True)
@@ -95,7 +101,8 @@ class SiteEngine:
         """How the linear maps that read the site move, if they all do so simply."""
         if self._readers is None or not self._fast or change is None:
             return None
-        return self._readers.updates(self._order[job.made[0].index].flatten())
+        order = self._order[job.made[0].index].flatten()
+        return self._readers.updates(order[order >= 0])
 
     def run(self, jobs: Sequence[Ready], rows: slice, out: Mapping[str, Tensor]) -> None:
         """Run jobs on a block of rows; the results go where ``out`` says."""
@@ -145,7 +152,10 @@ class SiteEngine:
         return both
 
     def _natural(self, name: str) -> Tensor:
-        return self._scm.site(name).rows_first(self._scm.recorded(self._scm.node_of(name)))
+        if name not in self._natural_of:
+            site, node = self._scm.site(name), self._scm.node_of(name)
+            self._natural_of[name] = site.rows_first(self._scm.recorded(node))
+        return self._natural_of[name]
 
     def _replay(
         self,
@@ -162,7 +172,7 @@ class SiteEngine:
             rows: the block.
             out: recorded site → memory for its values, of all jobs one after the other.
         """
-        scm, program = self._scm, self._scm.program
+        scm, program = self._scm, self._program
         size = rows.stop - rows.start
         local = None  # no rows are repeated or left out: look, do not copy
         if picked is not None:
@@ -254,12 +264,13 @@ class SiteEngine:
         self, known: Iterable[str], wanted: Sequence[str], owned: frozenset[str]
     ) -> list[tuple[str, str, list[int]]]:
         """Recorded site, the step that can write into its memory, and the shape of that step."""
-        program = self._scm.program
+        program = self._program
         homes = program.homes({*known, *owned}, wanted, owned)
         found: dict[str, tuple[str, str, list[int]]] = {}
         for name, node in zip(self.wanted, wanted, strict=True):
             home, place = homes.get(node), program.rows[node]
-            if home is None or home in found or place.dim or place.parts > 1:
+            read_as_is = self._scm.site(name).basis is None
+            if home is None or home in found or place.dim or place.parts > 1 or not read_as_is:
                 continue
             sizes = program.nodes[home].meta["val"].shape
             shape = [-1 if isinstance(each, torch.SymInt) else int(each) for each in sizes]
@@ -278,6 +289,8 @@ class SiteEngine:
         """The site itself, with the variables of each job set."""
         like = self._scm.recorded(self._node)
         blocks = self._blocks[rows]
+        if self._site.basis is not None:
+            return self._set_in_basis(jobs, picked, rows)
         parts: list[Tensor] = []
         for each, index in zip(jobs, picked or [None] * len(jobs), strict=True):
             value = each.value[rows]
@@ -288,6 +301,24 @@ class SiteEngine:
             part[:, each.job.made[0].index] = value if index is None else value[index]
             parts.append(part)
         return self._site.join(parts[0] if len(parts) == 1 else torch.cat(parts), like)
+
+    def _set_in_basis(
+        self, jobs: Sequence[Ready], picked: Sequence[Tensor] | None, rows: slice
+    ) -> Tensor:
+        """The same for a site in a basis, which moves by what its coordinates do and no more."""
+        parts: list[Tensor] = []
+        for each, which in zip(jobs, picked or [None] * len(jobs), strict=True):
+            own, value = each.job.made[0].index, each.value[rows]
+            value = value if which is None else value[which]
+            tensor = _rows(self._scm, self._node, rows, which)
+            parts.append(self._site.changed(tensor, lambda b, i=own, v=value: _replaced(b, i, v)))
+        return torch.cat(parts, dim=self._scm.program.rows[self._node].dim)
+
+
+def _replaced(blocks: Tensor, index: Tensor, value: Tensor) -> Tensor:
+    changed = blocks.clone()
+    changed[:, index] = value
+    return changed
 
 
 def _on(made: Assignment, natural: Tensor, count: int) -> Tensor:
