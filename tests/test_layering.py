@@ -32,6 +32,7 @@ LAYERS = (
     "bridges",
     "information",
     "exchange",
+    "subspaces",
     "queries",
     "search",
     "modularity",

@@ -13,7 +13,7 @@ from causalmod.bases.solve import inverted, principal
 from causalmod.errors import InputError
 from causalmod.variables import FittedBasis
 
-_RANK = 1e-6  # of the largest standard deviation: less is rounding, in single precision
+RANK = 1e-6  # of the largest standard deviation: less is rounding, in single precision
 
 
 @BASES.register("pca")
@@ -97,7 +97,7 @@ def principal_axes(
     centred = values - mean
     variances, axes = principal(centred.T @ centred / len(values))
     variances = variances.clamp_min(0)
-    rank = int((variances.sqrt() > _RANK * variances[0].sqrt()).sum()) if variances[0] > 0 else 0
+    rank = int((variances.sqrt() > RANK * variances[0].sqrt()).sum()) if variances[0] > 0 else 0
     if rank == 0:
         raise InputError(f"basis {name!r} of {at.name!r}: the site is constant on the data")
     if components is None and rank < at.features:

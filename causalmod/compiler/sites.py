@@ -183,13 +183,19 @@ def chosen_sites(program: Program, available: Mapping[str, Site], wanted: Choice
         wanted: names, globs, or a function that says of each site whether to take it.
 
     Raises:
-        SelectorError: a name fits no tensor of the network; the nearest is suggested.
+        SelectorError: a name fits no tensor of the network (the nearest is suggested), nothing is
+            chosen at all, or the function fails.
     """
     node_of = {label: n for n, site in available.items() for label in (site.name, *site.aliases)}
     found: set[str] = set(program.trace.inputs.values())
     if callable(wanted):
-        return program.in_order(found | {n for n, site in available.items() if wanted(site)})
+        taken = {node for node, site in available.items() if _takes(wanted, site)}
+        if not taken:
+            raise SelectorError(_nothing("the function takes no site", node_of))
+        return program.in_order(found | taken)
     patterns = [wanted] if isinstance(wanted, str) or not isinstance(wanted, Iterable) else wanted
+    if not patterns:
+        raise SelectorError(_nothing(f"{wanted!r} chooses nothing", node_of))
     for pattern in patterns:
         if not isinstance(pattern, str):
             raise SelectorError(
@@ -209,6 +215,23 @@ def chosen_sites(program: Program, available: Mapping[str, Site], wanted: Choice
             )
         found.update(matches)
     return program.in_order(found)
+
+
+def _takes(wanted: Callable[[Site], object], site: Site) -> bool:
+    try:
+        return bool(wanted(site))
+    except Exception as error:  # whatever a user's function may raise
+        raise SelectorError(
+            "sites: the function is given each Site of the network, one by one, and says whether "
+            f"to take it; on {site.name!r} it raised {type(error).__name__}: {error}"
+        ) from error
+
+
+def _nothing(problem: str, known: Iterable[str]) -> str:
+    return (
+        f"sites: {problem} ({nearest('', known)}); leave sites out for the default choice, and "
+        "choose the inputs for a model of them alone"
+    )
 
 
 def _refuse_without_rows(program: Program, name: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 import torch
 from torch import Tensor
 
+from causalmod.compiler.effective import effective_edges
 from causalmod.compiler.ops import SHAPE_ONLY, op_name
 from causalmod.compiler.patterns import Pattern, Spread
 from causalmod.compiler.program import Program
@@ -100,7 +101,32 @@ def direct_edges(
         for target in sites
         if target in targets
     }
-    return edges, torch.cat([reached for _, reached in parts])
+    reached = torch.cat([reached for _, reached in parts])
+    for target, found in edges.items():
+        if sites[target].basis is not None or site.basis is not None:
+            ends = (nodes[source], nodes[target])
+            exact = effective_edges(program, site, sites[target], ends, nodes)
+            edges[target] = found if exact is None else found & exact
+    if site.basis is not None and bool(reached.any()):
+        reached = reached & _may_reach(program, site, nodes, readouts)
+    return edges, reached
+
+
+def _may_reach(
+    program: Program, site: Site, nodes: Mapping[str, str], readouts: Mapping[str, str]
+) -> Tensor:
+    """Which variables of a site in a basis may reach a readout, by their effective weights."""
+    found = torch.zeros(site.count, dtype=torch.bool)
+    for end in readouts.values():
+        shape = program.row_shape(end)
+        target = Site(
+            "", (), shape, tuple(range(len(shape))), "", "", rows_at=program.rows[end].dim
+        )
+        exact = effective_edges(program, site, target, (nodes[site.name], end), nodes)
+        if exact is None:
+            return torch.ones_like(found)
+        found |= exact.any(1)
+    return found
 
 
 def _width(program: Program) -> Callable[[str], int]:

@@ -25,6 +25,7 @@ from causalmod.exchange.figures import (
 from causalmod.exchange.task import FEW_GIVEN, Task
 from causalmod.information import Bounds
 from causalmod.information.channel import averaged_over_all, averaged_over_sets
+from causalmod.information.clustered import Clustered
 from causalmod.information.intervals import is_saturated, t_interval
 
 _MOST_PERMUTED = 256  # draws in a set, all of whose distances are found again each time
@@ -263,21 +264,35 @@ def _on_pairs(task: Task) -> dict[str, Any]:
     def gap(some: Tensor) -> float:
         return confounding_gap(task, got[some], torch.ones(len(some)))[0]
 
-    def figures(kept: Tensor) -> Bounds:
+    def figures(kept: Tensor) -> Tensor:
         rows = torch.zeros(task.rows, dtype=torch.bool)
         rows[kept] = True
         some = (rows[context] & rows[donor]).nonzero()[:, 0]
         # edges are found from the rows as well, so they are found again
         estimator = task.estimator if len(kept) == task.rows else fit_at(task, kept)
-        found = estimator.shared(sent[some], got[some])
-        return Bounds(found.bits.clamp_min(0) + gap(some)) if task.literal else found
+        if task.literal:
+            return estimator.shared(sent[some], got[some]).bits.clamp_min(0)[None] + gap(some)
+        return estimator.shared_parts(sent[some], got[some])
 
     def without(rows: Tensor) -> Tensor | None:
         return task.estimator.shared_without(sent, got, rows[:, context] | rows[:, donor])
 
-    fields = jackknifed(figures, task.rows, without, task.estimator.square_bias(len(sent))) | shape
-    fields |= _by_chance(task, sent.unflatten(0, (count, each)), got.unflatten(0, (count, each)),
-                         fields)  # fmt: skip
+    both = [side.unflatten(0, (count, each)) for side in (sent, got)]
+    known = task.estimator.clustered(both[0], both[1])
+
+    def variance(jackknife: Tensor) -> Tensor:
+        if known is None:
+            return task.estimator.variance(jackknife, sent, got)
+        if task.literal:
+            return jackknife
+        # leaving out a row counts what is chance between rows once for each of the two, and a
+        # donor's pairs besides
+        counted = 2 * known.variance + (2 * known.alone if donor is not context else 0.0)
+        return (jackknife - counted).clamp_min(known.variance)
+
+    square_bias = task.estimator.square_bias(len(sent))
+    fields = jackknifed(figures, task.rows, without, square_bias, variance) | shape
+    fields |= _by_chance(task, both[0], both[1], fields, known)
     if task.estimator.counts:
         beyond = _beyond(replace(task, literal=False), {}, got, torch.ones(len(got)))
         fields |= beyond
@@ -286,9 +301,10 @@ def _on_pairs(task: Task) -> dict[str, Any]:
     return fields
 
 
-def _by_chance(task: Task, sent: Tensor, got: Tensor, fields: dict[str, Any]) -> dict[str, Any]:
+def _by_chance(
+    task: Task, sent: Tensor, got: Tensor, fields: dict[str, Any], known: Clustered | None
+) -> dict[str, Any]:
     """Null floor, p-value, and bits less the bias, of samples ``[context, donor, coordinate]``."""
-    known = task.estimator.clustered(sent, got)
     if known is not None:
         extra = known.bias - known.independent  # the rest was taken off already
         less = {end: max(0.0, fields[end] - extra) for end in ("bits", "low", "high")}

@@ -118,5 +118,4 @@ class ConditionalForm:
         known = self.effort
         streams = len(question.senders)
         blocks = draw_blocks(known.rows, known.contexts, draws, streams, known.seed)
-        read = self.receivers.read
-        return means([read(question, block.sample, block.rows).cpu() for block in blocks])
+        return means([found.cpu() for found in self.receivers.read_blocks(question, blocks)])

@@ -74,18 +74,20 @@ def over_contexts(
         saturated: is the figure near its ceiling? None where its upper bound decides.
         blocks: ``[block]`` bits on disjoint blocks of rows, which the intervals are to hold too.
     """
-    bits = t_interval(bounds.bits)
+    bits = t_interval(bounds.bits, floor=False)
     if blocks is not None and not exact:
         bits = widened(bits, blocks.bits)
+    bits = bits.above_zero()
     fields: dict[str, Any] = {"contexts": len(bounds.bits), "donors": draws}
     if exact:
         return fields | {"bits": bits.value, "low": bits.value, "high": bits.value}
     fields |= {"bits": bits.value, "low": bits.low, "high": bits.high}
     if bounds.upper is None:
         return fields
-    upper = t_interval(bounds.upper)
+    upper = t_interval(bounds.upper, floor=False)
     if blocks is not None and blocks.upper is not None:
         upper = widened(upper, blocks.upper)
+    upper = upper.above_zero()
     fields |= {"upper": upper.value, "upper_low": upper.low, "upper_high": upper.high}
     if saturated is None:
         saturated = is_saturated(upper.value, draws)

@@ -18,7 +18,12 @@ from causalmod.exchange.contexts import (
 from causalmod.exchange.hybrid import draw_sample
 from causalmod.exchange.task import Task
 from causalmod.information import Bounds, Estimator
-from causalmod.information.intervals import is_saturated, jackknives, permutation_null
+from causalmod.information.intervals import (
+    Interval,
+    is_saturated,
+    jackknives,
+    permutation_null,
+)
 
 _PERMUTATIONS = 99
 _FEW_PERMUTATIONS = 19  # for groups, where each costs matrices of distances
@@ -122,13 +127,13 @@ def observational(task: Task) -> dict[str, Any]:
         order = torch.randperm(len(left), generator=generator)
         return float(task.estimator.shared(left[order], right).bits)
 
-    def figures(kept: Tensor) -> Bounds:
+    def figures(kept: Tensor) -> Tensor:
         # scales and edges are found from the rows as well, so they are found again
         try:
             estimator = task.fit(at_rows(source, kept), at_rows(target, kept))
         except EstimatorError:  # as many rows as bins: without some, there are too few
             estimator = task.estimator
-        return estimator.shared(left[kept], right[kept])
+        return estimator.shared_parts(left[kept], right[kept])
 
     plain = float(task.estimator.shared(left, right).bits)
     known = task.estimator.shared_interval(left, right)
@@ -138,6 +143,8 @@ def observational(task: Task) -> dict[str, Any]:
             len(left),
             lambda out: task.estimator.shared_without(left, right, out),
             task.estimator.square_bias(len(left)),
+            lambda jackknife: task.estimator.variance(jackknife, left, right),
+            smooth=task.estimator.smooth,
         )
     else:
         fields = dict(zip(("bits", "low", "high"), known.above_zero(), strict=True))
@@ -155,21 +162,24 @@ def exactly(bounds: Bounds) -> dict[str, Any]:
 
 
 def jackknifed(
-    figures: Callable[[Tensor], Bounds],
+    figures: Callable[[Tensor], Tensor],
     rows: int,
     without: Callable[[Tensor], Tensor | None] | None = None,
     square_bias: float | None = None,
+    adjust: Callable[[Tensor], Tensor] | None = None,
+    *,
+    smooth: bool = False,
 ) -> dict[str, Any]:
-    """Fields of figures of rows, none of them below zero; see :func:`jackknives`."""
+    """Fields of figures of rows, none of them below zero; see :func:`jackknives`.
 
-    def stacked(kept: Tensor) -> Tensor:
-        bounds = figures(kept)
-        return torch.stack([part for part in bounds if part is not None])
-
-    found = jackknives(stacked, rows, without=without, square_bias=square_bias)
+    Of several upper bounds the least counts, and likewise of the ends of their intervals: the
+    jackknife of a minimum would not see that the least of a few is low by chance.
+    """
+    found = jackknives(figures, rows, 20, without, square_bias, adjust, smooth=smooth)
     bits, *upper = (figure.above_zero() for figure in found)
     fields: dict[str, Any] = {"bits": bits.value, "low": bits.low, "high": bits.high}
-    for most in upper:
+    if upper:
+        most = Interval(*(min(ends) for ends in zip(*upper, strict=True)))
         fields |= {"upper": max(most.value, bits.value)}
         fields |= {"upper_low": most.low, "upper_high": most.high}
         fields |= SATURATED if is_saturated(most.value, rows) else {}

@@ -172,7 +172,10 @@ def held_between(scm: StructuralCausalModel, groups: Sequence[Group]) -> dict[st
     """
     tied: dict[str, set[int]] = {}
     for variable in (variable for group in groups for variable in group.variables):
-        tied.setdefault(scm.representative[variable.site], set()).add(variable.index)
+        home = scm.representative[variable.site]
+        one = scm.unit_of(variable) is not None  # else it is part of all of them
+        own = {variable.index} if one else set(range(scm.sites[home].count))
+        tied.setdefault(home, set()).update(own)
     moved = {site for group in groups for site in group.index}
     for (source, reader), edges in scm.edges.items():  # in the order of computation
         if source in moved and bool(edges.any()):

@@ -18,7 +18,7 @@ from causalmod.exchange.coordinates import Coordinates
 from causalmod.exchange.hybrid import RESPOND, Sample
 from causalmod.exchange.staged_runs import Piece, Setting, StagedRuns
 from causalmod.exchange.stages import find_stages
-from causalmod.information import ESTIMATORS, Bounds
+from causalmod.information import ESTIMATORS, Bounds, Estimator
 from causalmod.scm import StructuralCausalModel
 
 
@@ -140,7 +140,11 @@ class Moves:
         for piece, known in zip(before.pieces, before.squared, strict=True):
             new, first = piece.moved(setting, unit)
             pieces.append(new)
-            squared.append(self._distances(setting, new, first, known))
+            own = known[first]
+            if bool(before.setting.members[unit]) != member:  # else its site answers as before
+                own = self._one_more(own, new, unit) if member else self._one_less(own, piece, unit)
+            start = first if own is None else first + 1
+            squared.append(self._distances(setting, new, start, [*known[:first], own]))
         return self._read(setting, pieces, squared)
 
     def _distances(
@@ -156,6 +160,23 @@ class Moves:
             keep = keep & (self._coordinates.site_of == site)
             found.append(self._estimator.some(keep).distances(answer.flatten(2)))
         return found
+
+    def _one_more(self, known: Tensor | None, piece: Piece, unit: int) -> Tensor | None:
+        """Squared distances at a unit's site with the unit; None if they are to be found afresh."""
+        answer = piece.of_unit(unit)
+        if known is None or answer.shape[1] == 1:
+            return None
+        return known + self._of_one(unit).distances(answer)
+
+    def _one_less(self, known: Tensor | None, piece: Piece, unit: int) -> Tensor | None:
+        """The same without the unit."""
+        answer = piece.of_unit(unit)
+        if known is None or answer.shape[1] == 1:
+            return None
+        return (known - self._of_one(unit).distances(answer)).clamp_min_(0)
+
+    def _of_one(self, unit: int) -> Estimator:
+        return self._estimator.some(self._coordinates.unit_of == unit)
 
     def _read(
         self, setting: Setting, pieces: list[Piece], squared: list[list[Tensor | None]]

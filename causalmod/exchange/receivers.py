@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import EstimatorError
-from causalmod.exchange.blocks import at_rows, spread_of
+from causalmod.exchange.blocks import Block, at_rows, spread_of
 from causalmod.exchange.choice import distinct_rows
 from causalmod.exchange.coordinates import Coordinates
 from causalmod.exchange.groups import check_finite
@@ -93,6 +93,7 @@ class Receivers:
         self._coordinates = Coordinates(scm, self._units)
         self._observed = self._coordinates.observed()
         self._distinct: dict[tuple[int, ...], tuple[Tensor, Tensor]] = {}
+        self._scaled: dict[tuple[int, ...], Estimator] = {}
 
     @cached_property
     def _spread(self) -> Tensor:
@@ -120,6 +121,35 @@ class Receivers:
             else:
                 parts.append(some.response(responses, sample.weights))
         return Bounds.joined(parts)
+
+    def read_blocks(self, question: Question, blocks: Sequence[Block]) -> list[Bounds]:
+        """Bits ``[context]`` in each block, at the scales of its rows, all in one run.
+
+        Raises:
+            EstimatorError: see :meth:`read`.
+        """
+        if not blocks:
+            return []
+        contexts = torch.cat([block.sample.contexts for block in blocks])
+        donors = torch.cat([block.sample.donors for block in blocks], dim=1)
+        runs = HybridRuns(
+            self._scm, Sample(contexts, donors), memory=self._memory, units=self._units
+        )
+        names = self._names(question)
+        estimators = [self._fitted(block.rows) for block in blocks]
+        block_of = torch.arange(len(blocks)).repeat_interleave(
+            torch.tensor([len(block.sample.contexts) for block in blocks])
+        )
+        parts: list[list[Bounds]] = [[] for _ in blocks]
+        start = 0
+        for answers, which in runs.answers(question.states, question.members):
+            responses = check_finite(answers, "a module", names)
+            here = block_of[start : start + len(responses)]
+            start += len(responses)
+            for number in here.unique().tolist():
+                some = responses[(here == number).nonzero().flatten().to(responses.device)]
+                parts[number].append(estimators[number].some(which).unbiased(some))
+        return [Bounds.joined(each) for each in parts]
 
     def estimator(self, question: Question, rows: Tensor | None = None) -> Estimator:
         """The estimator fitted on the receiver, at the scales of some rows (of all)."""
@@ -153,8 +183,13 @@ class Receivers:
         return self._observed.values[self._rows][:, keep].double()
 
     def _fitted(self, rows: Tensor | None) -> Estimator:
-        observed = self._observed if rows is None else at_rows(self._observed, rows, self._spread)
-        return self._kind.fit(None, observed, self._resolution)
+        if rows is None:
+            return self._kind.fit(None, self._observed, self._resolution)
+        key = tuple(rows.tolist())  # all questions are asked on the same few blocks
+        if key not in self._scaled:
+            observed = at_rows(self._observed, rows, self._spread)
+            self._scaled[key] = self._kind.fit(None, observed, self._resolution)
+        return self._scaled[key]
 
     def _names(self, question: Question) -> list[str]:
         return [n for n, m in zip(self._units.names, question.members, strict=True) if m]

@@ -163,6 +163,14 @@ class Piece:
                 found.append(answer if bool(wanted.all()) else answer[:, :, wanted])
         return found
 
+    def of_unit(self, unit: int) -> Tensor:
+        """``[context, donor or 1, coordinate]`` of one unit that is computed."""
+        place = int(self._runs.units.site[unit])
+        answer = self.answers[place]
+        assert answer is not None
+        here = self._setting.columns[place] == int(self._runs.units.index[unit])
+        return answer[:, :, here.nonzero()[0, 0]]
+
     def compute(self, place: int) -> None:
         """Compute one site from those before it."""
         columns = self._setting.columns[place]

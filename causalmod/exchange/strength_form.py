@@ -21,6 +21,7 @@ from causalmod.information import ESTIMATORS, Bounds
 from causalmod.information.all_pairs import pair_codes
 from causalmod.information.bins import BINS, Bins
 from causalmod.scm import StructuralCausalModel, Units
+from causalmod.scm.units import unit_edges
 from causalmod.variables import Variable
 
 _DRAWS = 256
@@ -263,11 +264,9 @@ class StrengthForm:
         Of tied variables the one that stands for them.
         """
         scm, found = self._scm, {name: [] for name in self._units.names}
-        for (source, reader), edges in scm.edges.items():
-            home = scm.representative[reader]
+        for (source, reader), edges in unit_edges(scm).items():
             for i, j in edges.nonzero().tolist():
-                unit = Variable(home, j).name
-                parent = Variable(scm.representative[source], i).name
-                if unit in found and parent != unit and parent not in found[unit]:
+                unit, parent = Variable(reader, j).name, Variable(source, i).name
+                if unit in found and parent not in found[unit]:
                     found[unit].append(parent)
         return found

@@ -18,12 +18,16 @@ class Clustered(NamedTuple):
         independent: what the bias would be if all samples were independent.
         null: 95th percentile of the plug-in where nothing is shared, less the bias.
         p: p-value of independence.
+        variance: of the plug-in where nothing is shared.
+        alone: the same with samples that are independent on one side, as those of one donor are.
     """
 
     bias: float
     independent: float
     null: float
     p: float
+    variance: float = 0.0
+    alone: float = 0.0
 
 
 def clustered(left: Tensor, right: Tensor, tail: float = 0.05) -> Clustered:
@@ -77,7 +81,9 @@ def clustered(left: Tensor, right: Tensor, tail: float = 0.05) -> Clustered:
     bias = effect * freedom / nats
     floor = scale * float(chdtri(matched, tail)) / nats
     p = float(chdtrc(matched, pearson / scale))
-    return Clustered(bias, freedom / nats, floor - bias, p)
+    return Clustered(
+        bias, freedom / nats, floor - bias, p, 2 * square / nats**2, 2 * mean / nats**2
+    )
 
 
 def _standardised(codes: Tensor, kept: Tensor) -> Tensor:

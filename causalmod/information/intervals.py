@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 CONFIDENCE = 0.95
+_MANY_GROUPS = 50  # for figures like squares, which cost little and whose interval is the tighter
 
 
 class Interval(NamedTuple):
@@ -32,7 +33,7 @@ class Intervals(NamedTuple):
     high: Tensor
 
 
-def t_intervals(values: Tensor) -> Intervals:
+def t_intervals(values: Tensor, *, floor: bool = True) -> Intervals:
     """Means of independent values ``[context, ...]`` and their 95% intervals; none below zero.
 
     Student's t, corrected for skewness: few contexts in which much is sent among many with little
@@ -40,13 +41,17 @@ def t_intervals(values: Tensor) -> Intervals:
     ``g`` the skewness, each end ``t`` in standard errors becomes
     ``3 sqrt(n) / g ([1 + g (t / sqrt(n) - g / (6 n))]^(1/3) - 1)``.
 
+    Args:
+        values: ``[context, ...]``.
+        floor: False leaves what is below zero as it is.
+
     Source: Hall, Journal of the Royal Statistical Society B 54(1):221 (1992), equation 2.3.
     """
     count = len(values)
     values = values.double()
     mean = values.mean(0)
     if count < 2:
-        return Intervals(*([mean.clamp_min(0)] * 3))
+        return Intervals(*([mean.clamp_min(0) if floor else mean] * 3))
     apart = values - mean
     spread = (apart.square().sum(0) / (count - 1)).sqrt()
     skewness = (apart / spread.clamp_min(1e-300)).pow(3).mean(0)
@@ -54,7 +59,8 @@ def t_intervals(values: Tensor) -> Intervals:
     error = spread / count**0.5
     high = mean + error * _unskewed(_t(count - 1), skewness, count)
     low = mean - error * _unskewed(_t(count - 1), -skewness, count)
-    return Intervals(mean.clamp_min(0), low.clamp_min(0), high.clamp_min(0))
+    found = Intervals(mean, low, high)
+    return Intervals(*(part.clamp_min(0) for part in found)) if floor else found
 
 
 def _unskewed(end: float, skewness: Tensor, count: int) -> Tensor:
@@ -67,9 +73,9 @@ def _unskewed(end: float, skewness: Tensor, count: int) -> Tensor:
     return torch.where(flat, end, moved)
 
 
-def t_interval(values: Tensor) -> Interval:
+def t_interval(values: Tensor, *, floor: bool = True) -> Interval:
     """:func:`t_intervals` of ``[context]`` values of one figure."""
-    found = t_intervals(values)
+    found = t_intervals(values, floor=floor)
     return Interval(float(found.value), float(found.low), float(found.high))
 
 
@@ -77,7 +83,7 @@ def widened(found: Interval, blocks: Tensor) -> Interval:
     """An interval that is at least as wide as the spread of independent ``[block]`` figures asks.
 
     Args:
-        found: mean over contexts, with its interval.
+        found: mean over contexts, with its interval; below zero where it is.
         blocks: the same figure on disjoint blocks of the rows, each with as many fewer contexts.
 
     Source: Schmeiser, Operations Research 30:556 (1982), for the number of blocks.
@@ -90,10 +96,8 @@ def widened(found: Interval, blocks: Tensor) -> Interval:
     usual = (above + below) / 2
     if half <= max(above, usual):
         return found
-    share = (below / usual, above / usual) if usual > 0 and found.low > 0 else (1.0, 1.0)
-    return Interval(
-        found.value, found.value - half * share[0], found.value + half * share[1]
-    ).above_zero()
+    share = (below / usual, above / usual) if usual > 0 else (1.0, 1.0)
+    return Interval(found.value, found.value - half * share[0], found.value + half * share[1])
 
 
 def jackknife(figure: Callable[[Tensor], float], rows: int, groups: int = 20) -> Interval:
@@ -122,6 +126,9 @@ def jackknives(
     groups: int = 20,
     without: Callable[[Tensor], Tensor | None] | None = None,
     square_bias: float | None = None,
+    adjust: Callable[[Tensor], Tensor] | None = None,
+    *,
+    smooth: bool = False,
 ) -> list[Interval]:
     """:func:`jackknife` for several figures ``[figure]`` at once.
 
@@ -133,10 +140,14 @@ def jackknives(
             group, where there is a quicker way than one by one; it returns None where there is not.
         square_bias: where figures are like squares of something normal, less this bias: then the
             interval is that of their root. None where they are normal themselves.
+        adjust: from the jackknife variance ``[figure]`` to a better one, where more is known.
+        smooth: are figures smooth functions of the rows, a scale from them included? Then their
+            bias is taken off (Quenouille 1956), and the interval is that of the pseudo-values, with
+            their skewness, by :func:`t_intervals` (Tukey 1958).
     """
     everything = torch.arange(rows)
     whole = figures(everything).double()
-    groups = min(groups, rows)
+    groups = min(groups if square_bias is None else _MANY_GROUPS, rows)
     left_out = everything % groups == torch.arange(groups)[:, None]
     found = None if without is None else without(left_out)
     if found is None:
@@ -153,7 +164,12 @@ def jackknives(
         low = torch.minimum((root - half).clamp_min(0).square(), whole.clamp_min(0))
         ends = zip(whole.tolist(), low.tolist(), (root + half).square().tolist(), strict=True)
         return [Interval(*end) for end in ends]
-    half = _spread(each.double()).sqrt() * _t(groups - 1)
+    if smooth:
+        pseudo = groups * whole - (groups - 1) * each.double()
+        found = t_intervals(pseudo, floor=False)
+        return [Interval(*ends) for ends in zip(*(part.tolist() for part in found), strict=True)]
+    variance = _spread(each.double())
+    half = (variance if adjust is None else adjust(variance)).sqrt() * _t(groups - 1)
     return [
         Interval(value, max(0.0, value - width), max(0.0, value + width))
         for value, width in zip(whole.tolist(), half.tolist(), strict=True)

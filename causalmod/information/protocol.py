@@ -75,6 +75,8 @@ class Estimator(ABC):
             where groups are refused, averaged figures are read off pairs of a donor and a response
             by :meth:`shared`; else off a grid of donors and contexts.
         by_distance: are responses read through their distances only (:meth:`from_distances`)?
+        smooth: is :meth:`shared` a smooth function of the rows, so that leaving some out tells the
+            bias as well?
         most_rows: rows above which :meth:`shared` takes too long; a sample of them is used then.
         paper: where the estimator comes from.
         assumes: what it takes for granted, in a few words.
@@ -90,6 +92,7 @@ class Estimator(ABC):
     contextual: ClassVar[bool] = True
     by_distance: ClassVar[bool] = False
     most_rows: ClassVar[int | None] = None
+    smooth: ClassVar[bool] = False
     paper: ClassVar[str]
     assumes: ClassVar[str] = ""
     cost: ClassVar[str] = ""
@@ -207,6 +210,15 @@ class Estimator(ABC):
         Samples of a cluster need not be independent; else labels are permuted over clusters.
         """
         return None
+
+    def shared_parts(self, source: Tensor, target: Tensor) -> Tensor:
+        """:meth:`shared` as ``[figure]``: the bits, then upper bounds; the least of them counts."""
+        found = self.shared(source, target)
+        return torch.stack([part for part in found if part is not None])
+
+    def variance(self, jackknife: Tensor, source: Tensor, target: Tensor) -> Tensor:
+        """Variance ``[figure]`` of :meth:`shared`, given what the jackknife says that it is."""
+        return jackknife
 
     def square_bias(self, rows: int) -> float | None:
         """Bits of bias taken off for each degree of freedom, for figures that are like squares.

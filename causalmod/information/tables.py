@@ -12,6 +12,7 @@ from causalmod.information.bins import Bins
 from causalmod.information.null_law import null_law
 
 _NORMAL = 1.959964  # 97.5% quantile
+_CHANCE = 0.75
 
 
 class PairTable(NamedTuple):
@@ -65,8 +66,8 @@ def table_figures(counts: Tensor, bins: tuple[Bins, Bins]) -> PairTable:
     one_degree = 1 / (2 * kept * log(2))
     bias = freedom * one_degree * corrected
     bits = torch.where(moves, plug_in - bias, 0.0)
-    # half of what chance alone adds to the log ratios' spread: all of it would be too much
-    chance = (filled - left - right + 1).clamp_min(0) / (2 * kept * log(2) ** 2)
+    # most of what chance alone adds to the log ratios' spread: all of it would be too much
+    chance = _CHANCE * (filled - left - right + 1).clamp_min(0) / (kept * log(2) ** 2)
     spread = (square - plug_in.square() - chance).clamp_min(0) / kept
     spread += freedom / (2 * (kept * log(2)).square())
     half = _NORMAL * torch.where(moves, spread, 0.0).sqrt()

@@ -14,6 +14,7 @@ from causalmod.errors import InputError
 from causalmod.exchange import partition_of
 from causalmod.partition import Partition
 from causalmod.scm import StructuralCausalModel
+from causalmod.scm.units import unit_edges
 
 
 class WeightGraph(NamedTuple):
@@ -84,7 +85,7 @@ def weight_graph(scm: StructuralCausalModel, partition: Partition) -> WeightGrap
     inert: dict[str, str] = {}
     for module, members in partition.modules.items():
         for variable in scm.resolve(members):
-            unit = f"{scm.representative[variable.site]}[{variable.index}]"
+            unit = scm.unit_of(variable)
             if unit in scm.units.inert:
                 inert.setdefault(unit, module)
     names = (*live, *inert)
@@ -98,7 +99,8 @@ def unit_weights(scm: StructuralCausalModel, units: Sequence[str] | None = None)
     A linear layer gives weights where it reads the units of one site, directly or through
     elementwise operations, and the units of another are its results, likewise. Where several layers
     join the same two units, their absolute weights are added. Inputs are not units and have no row;
-    biases and the scales of normalisations do not count.
+    biases and the scales of normalisations do not count. Between coordinates of sites in bases the
+    weights are those of the effective matrix, where a layer reads, or gives, those very sites.
 
     Args:
         scm: the model.
@@ -109,22 +111,13 @@ def unit_weights(scm: StructuralCausalModel, units: Sequence[str] | None = None)
 
     Raises:
         InputError: units influence each other directly by something that is not a linear layer (a
-            product, attention, a convolution), so there is no weight to read; or they are
-            coordinates in a basis.
+            product, attention, a convolution), so there is no weight to read.
 
     Example:
         >>> from causalmod import zoo
         >>> unit_weights(zoo.ducks_and_shadows().compile()).tolist()
         [[0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]
     """
-    bases = {site: scm.sites[site].basis for site in scm.units.sites}
-    turned = [site for site, basis in bases.items() if basis and not basis.is_identity]
-    if turned:
-        raise InputError(
-            f"units of {turned[0]!r} are coordinates in a basis, and there are weights between "
-            "neurons only; measures on weights need scm.with_basis(None): use exchange or "
-            "mutual_information here"
-        )
     between: dict[tuple[str, str], Tensor] = {}
     for receiver in scm.units.sites:
         for sender, weight in _incoming(scm, receiver):
@@ -156,9 +149,29 @@ def _incoming(scm: StructuralCausalModel, receiver: str) -> Iterator[tuple[str, 
         sender = _sending_site(scm, source)
         if sender is None or sender not in scm.units.sites or weight.name not in program.constants:
             continue
-        matrix = program.constants[weight.name].detach().double().cpu().abs().T
-        if matrix.shape == (scm.sites[sender].count, scm.sites[receiver].count):
-            yield sender, matrix
+        plain = program.constants[weight.name].detach().double().cpu().T
+        matrix = _in_bases(scm, plain, (sender, source.name), (receiver, layer.name))
+        counts = (scm.sites[sender].count, scm.sites[receiver].count)
+        if matrix is not None and matrix.shape == counts:
+            yield sender, matrix.abs()
+
+
+def _in_bases(
+    scm: StructuralCausalModel, matrix: Tensor, sender: tuple[str, str], receiver: tuple[str, str]
+) -> Tensor | None:
+    """Weights ``[sender, receiver]`` between coordinates, by site and node; None if there are none.
+
+    A coordinate has weights where a layer reads, or gives, the very tensor that is in the basis.
+    """
+    ends = [(scm.sites[name], scm.node_of(name) == node) for name, node in (sender, receiver)]
+    if any(site.basis and not (straight and site.basis.is_linear) for site, straight in ends):
+        return None
+    (given, _), (made, _) = ends
+    if given.basis is not None:
+        matrix = given.basis.directions.cpu() @ matrix
+    if made.basis is not None:
+        matrix = matrix @ made.basis.matrix.cpu().T
+    return matrix
 
 
 def _linear_layers(scm: StructuralCausalModel, start: str, receiver: str) -> list[fx.Node]:
@@ -206,9 +219,8 @@ def _check_complete(
     asked = {site: torch.zeros(scm.sites[site].count, dtype=torch.bool) for site in index}
     for site, members in index.items():
         asked[site][members] = True
-    for (source, target), influence in scm.edges.items():
-        sender, receiver = scm.representative[source], scm.representative[target]
-        if sender == receiver or sender not in asked or receiver not in asked:
+    for (sender, receiver), influence in unit_edges(scm).items():
+        if sender not in asked or receiver not in asked:
             continue
         needed = influence & asked[sender][:, None] & asked[receiver][None, :]
         weight = between.get((sender, receiver))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from causalmod.partition import Partition
+from causalmod.scm.units import unit_edges
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -152,10 +153,7 @@ def _connections(scm: StructuralCausalModel, strength: Tensor | None) -> list[Ed
     """Structural connections, where a tied site counts as the one that stands for it."""
     found: dict[tuple[str, str], float] = {}
     place = scm.units.position
-    for (source, target), matrix in scm.edges.items():
-        start, end = scm.representative[source], scm.representative[target]
-        if start == end:
-            continue
+    for (start, end), matrix in unit_edges(scm).items():
         senders, receivers = scm.sites[start].variables, scm.sites[end].variables
         for i, j in matrix.nonzero().tolist():
             pair = (senders[i], receivers[j])

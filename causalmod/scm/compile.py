@@ -63,7 +63,7 @@ def compile(
             devices, or on none that is there.
         CompileError: the network branches on tensor values, keeps state, mixes rows, or is
             otherwise impossible to trace; or an activation is NaN or infinite on the data.
-        SelectorError: ``sites`` names no tensor of the network.
+        SelectorError: ``sites`` names no tensor of the network, or chooses nothing.
 
     Example:
         >>> import torch

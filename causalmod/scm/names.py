@@ -34,7 +34,7 @@ class NamedMechanisms(Mechanisms):
         Example:
             >>> import torch, causalmod as cm
             >>> net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.ReLU())
-            >>> cm.compile(net.eval(), torch.eye(2), sites=[]).available
+            >>> cm.compile(net.eval(), torch.eye(2)).available
             site    shape  variables  grain  op      further names
             input   [2]            2  unit   input
             0       [3]            3  unit   linear

@@ -29,7 +29,7 @@ from causalmod.compiler.pt2.archive import is_archive
 from causalmod.compiler.stored import read_trace, write_trace
 from causalmod.errors import CompileError, InputError, OutputError
 from causalmod.interventions import Assignment, EdgeAssignment, Held
-from causalmod.variables import FittedBasis, Site, Variable
+from causalmod.variables import FittedBasis, FittedDictionary, Site, Variable
 
 if TYPE_CHECKING:
     from causalmod.scm.model import StructuralCausalModel
@@ -40,7 +40,8 @@ _START = b'{\\"sha256\\": \\"'  # as the text stands in the header, which is JSO
 _LONGEST_HEADER = 100_000_000  # bytes; the bound of safetensors too
 _PARTS = ("sites", "nodes", "readouts", "assignments", "on_edges")
 _RECORDS: dict[str, type] = {
-    kind.__name__: kind for kind in (Site, Variable, FittedBasis, Assignment, EdgeAssignment, Held)
+    kind.__name__: kind
+    for kind in (Site, Variable, FittedBasis, FittedDictionary, Assignment, EdgeAssignment, Held)
 }
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from causalmod.errors import InputError
+from causalmod.variables import Variable
 
 if TYPE_CHECKING:
     from causalmod.scm.model import StructuralCausalModel
@@ -147,3 +148,36 @@ def _readable(scm: StructuralCausalModel) -> dict[str, Tensor]:
                 reached = reached | (matrix & live).any(1)
         found[site] = reached
     return found
+
+
+def unit_edges(scm: StructuralCausalModel) -> dict[tuple[str, str], Tensor]:
+    """Return the edges between units (and inputs), site by site.
+
+    A site that is tied to another counts as that one. One that is part of several units, as where
+    its activation is read in a basis, is looked through.
+
+    Returns:
+        dict: (source site, target site) → bool ``[source variable, target variable]``; only sites
+        whose variables are units, and inputs.
+    """
+    edges = {pair: matrix.clone() for pair, matrix in scm.edges.items()}
+    for name, site in scm.sites.items():
+        if site.count == 0 or scm.unit_of(Variable(name, 0)) is not None:
+            continue
+        before = {s: m for (s, t), m in edges.items() if t == name}
+        after = {t: m for (s, t), m in edges.items() if s == name}
+        for source, first in before.items():
+            for target, second in after.items():
+                through = first.float() @ second.float() > 0
+                _add(edges, (source, target), through)
+        edges = {pair: matrix for pair, matrix in edges.items() if name not in pair}
+    found: dict[tuple[str, str], Tensor] = {}
+    for (source, target), matrix in edges.items():
+        pair = (scm.representative[source], scm.representative[target])
+        if pair[0] != pair[1]:
+            _add(found, pair, matrix)
+    return found
+
+
+def _add(edges: dict[tuple[str, str], Tensor], pair: tuple[str, str], matrix: Tensor) -> None:
+    edges[pair] = edges[pair] | matrix if pair in edges else matrix

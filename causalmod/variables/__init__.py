@@ -5,7 +5,8 @@ coordinates) of a site, in the site's basis if it has one.
 """
 
 from causalmod.variables.basis import FittedBasis
+from causalmod.variables.dictionary import FittedDictionary
 from causalmod.variables.selectors import Variable, choose, expand, parse
 from causalmod.variables.site import Site
 
-__all__ = ["FittedBasis", "Site", "Variable", "choose", "expand", "parse"]
+__all__ = ["FittedBasis", "FittedDictionary", "Site", "Variable", "choose", "expand", "parse"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from typing import Any
 
 import pytest
 import torch
@@ -11,21 +12,30 @@ from hypothesis import strategies as st
 
 import causalmod as cm
 from causalmod.bases import BASES, SiteData
-from tests.bases.networks import data, seeded, two_tracks
+from tests.bases.networks import seeded, two_tracks
 from tests.strategies import SOME
 
 #: Kinds that need arguments, and some for a site of four features.
-ARGUMENTS: dict[str, dict] = {"matrix": {"rows": torch.randn(4, 4, generator=seeded(2))}}
+SQUARE = torch.randn(4, 4, generator=seeded(2))
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "matrix": {"rows": SQUARE},
+    "dictionary": {
+        "decoder": torch.cat([torch.eye(4), -torch.eye(4)]),
+        "encoder": torch.cat([torch.eye(4), -torch.eye(4)]),
+    },
+    "interaction": {"tolerance": 0.0},
+}
 SITES = ["0", "1", "2", "output"]
 
 
-def made(kind: str) -> object:
+def made(kind: str) -> Any:
     return getattr(cm.bases, kind)(**ARGUMENTS.get(kind, {}))
 
 
 @pytest.fixture(scope="module")
 def plain() -> cm.StructuralCausalModel:
-    return cm.compile(two_tracks(), data(), SITES)
+    values = torch.rand(160, 4, generator=seeded(7), dtype=torch.float64) - 0.5
+    return cm.compile(two_tracks(), values, SITES)
 
 
 @pytest.mark.parametrize("kind", BASES.names())
@@ -41,7 +51,7 @@ def test_what_it_says_of_itself(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", BASES.names())
 def test_the_matrix_and_its_inverse(kind: str, plain: cm.StructuralCausalModel) -> None:
-    fitted = made(kind).fit(SiteData(plain, "0"))  # type: ignore[attr-defined]
+    fitted = made(kind).fit(SiteData(plain, "0"))
     assert fitted.features == 4
     assert fitted.matrix.dtype == fitted.directions.dtype == torch.float64
     assert sum(fitted.sizes) == fitted.count
@@ -87,9 +97,9 @@ def test_everything_works_in_it(kind: str, plain: cm.StructuralCausalModel) -> N
     assert scm.observe()["output"].equal(plain.observe()["output"])
     names = scm.units.names
     halves = {"a": names[::2], "b": names[1::2]}
-    found = cm.exchange(scm, cm.Partition(halves), contexts=16, draws=16)
+    found = cm.exchange(scm, cm.Partition(halves), contexts=16, draws=16, resolution=3.0)
     assert found.bits >= 0
     last = scm.sites["0"].variables[0]
-    assert cm.information(scm, last, "output", contexts=16, draws=16).bits >= 0
+    assert cm.information(scm, last, "output", contexts=16, draws=16, resolution=3.0).bits >= 0
     assert len(scm.sweep("0")) == scm.sites["0"].count
     assert scm.graph.number_of_nodes() > 0

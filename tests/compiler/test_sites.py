@@ -117,7 +117,7 @@ def test_sites_by_name_and_glob() -> None:
     assert list(cm.compile(model, x, sites=["up", "down"]).sites) == ["input", "up", "down"]
     assert list(cm.compile(model, x, sites="*p").sites) == ["input", "up", "skip"]
     assert list(cm.compile(model, x, sites=["add", "output"]).sites) == ["input", "add", "output"]
-    assert list(cm.compile(model, x, sites=[]).sites) == ["input"]
+    assert list(cm.compile(model, x, sites="input").sites) == ["input"]
 
 
 def test_an_alias_may_choose_a_site() -> None:
@@ -153,6 +153,21 @@ def test_unknown_sites_are_refused_with_the_nearest_name() -> None:
         cm.compile(model, x, sites=["block.*"])
     with pytest.raises(SelectorError, match=r"names or globs.*given 3"):
         cm.compile(model, x, sites=[3])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("nothing", [[], (), {}, iter([])])
+def test_a_choice_of_nothing_is_refused(nothing: Any) -> None:
+    model, x = built("residual")
+    with pytest.raises(SelectorError, match=r"chooses nothing \(known names are .*leave sites out"):
+        cm.compile(model, x, sites=nothing)
+
+
+def test_a_function_that_takes_nothing_or_fails_is_refused() -> None:
+    model, x = built("residual")
+    with pytest.raises(SelectorError, match=r"the function takes no site .*leave sites out"):
+        cm.compile(model, x, sites=lambda site: site.name == "attention")
+    with pytest.raises(SelectorError, match=r"on 'input' it raised AttributeError: .*no_such"):
+        cm.compile(model, x, sites=lambda site: site.no_such)  # type: ignore[attr-defined]
 
 
 def test_a_tensor_without_rows_is_no_site() -> None:

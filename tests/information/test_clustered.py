@@ -28,6 +28,7 @@ def test_false_positives_and_bias_where_a_cluster_tells_much(clusters: int, each
     """Taken for independent, sixteen draws a cluster would be called significant most times."""
     positive = naive = 0
     bits: list[float] = []
+    variances: list[float] = []
     for seed in range(400):
         left, right = around(clusters, each, seed)
         found = clustered(left, right)
@@ -37,8 +38,10 @@ def test_false_positives_and_bias_where_a_cluster_tells_much(clusters: int, each
         naive += float(np.asarray(stats.chi2_contingency(table, correction=False)[1])) <= 0.05
         plug_in = mutual_info_score(None, None, contingency=table) / log(2)
         bits.append(plug_in - found.bias)
+        variances.append(found.variance)
     assert 0.03 <= positive / 400 <= 0.075
     assert abs(np.mean(bits)) < 4 * stats.sem(bits) + 1e-5
+    assert np.mean(variances) == pytest.approx(np.var(bits), rel=0.25)  # of 400: 7%, and skewed
     if each == 16:
         assert naive / 400 > 0.2
 
@@ -51,13 +54,16 @@ def test_clusters_of_one_are_pearson() -> None:
     expected = float(np.asarray(stats.chi2_contingency(table, correction=False)[1]))
     assert found.p == pytest.approx(expected, abs=0.02)
     assert found.bias == pytest.approx(9 / (2 * 2000 * log(2)), rel=0.03)
+    expected = 2 * 9 / (2 * 2000 * log(2)) ** 2  # of a chi-square law with 9 degrees of freedom
+    assert found.variance == pytest.approx(expected, rel=0.05)
+    assert found.alone == pytest.approx(expected, rel=0.05)
     assert found.independent == pytest.approx(9 / (2 * 2000 * log(2)), rel=1e-12)
 
 
 def test_one_outcome_tells_nothing() -> None:
     left = torch.zeros(50, 4, dtype=torch.long)
     found = clustered(left, torch.arange(200).reshape(50, 4) % 2)
-    assert tuple(found) == (0.0, 0.0, 0.0, 1.0)
+    assert tuple(found) == (0.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 def test_clusters_that_are_all_alike_leave_nothing_to_chance() -> None:

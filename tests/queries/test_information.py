@@ -23,6 +23,7 @@ def alike(one: cm.Estimate, other: cm.Estimate) -> bool:
     return replace(one, provenance=None) == replace(other, provenance=None)
 
 
+# the modules share nothing, so a sampled observational figure is inside its floor, and is to say so
 @pytest.mark.filterwarnings("ignore:.* inside the null floor")
 @pytest.mark.parametrize(
     ("text", "kind"),

@@ -6,12 +6,8 @@ from torch import Tensor
 
 from causalmod.errors import EstimatorError
 from causalmod.information.estimators.copula import normal_scores
-from causalmod.information.estimators.ksg import (
-    NearestNeighbours,
-    neighbour_bits,
-    neighbour_bits_without,
-)
-from causalmod.information.protocol import ESTIMATORS, Bounds
+from causalmod.information.estimators.ksg import NearestNeighbours
+from causalmod.information.protocol import ESTIMATORS
 
 
 @ESTIMATORS.register("ksg-ranks")
@@ -29,14 +25,8 @@ class NearestNeighboursOfRanks(NearestNeighbours):
     paper = "Kraskov et al. (2004), algorithm 1, on ranks"
     assumes = "continuous values; few coordinates; weak to middling dependence"
 
-    def shared(self, source: Tensor, target: Tensor) -> Bounds:
-        """See :meth:`Estimator.shared`."""
+    def _scaled(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Both sides as distances are measured; ranks are those among all samples."""
         if self._source_scale is None:
             raise EstimatorError("fit the estimator with a source to measure what is shared")
-        return Bounds(neighbour_bits(normal_scores(source), normal_scores(target)))
-
-    def shared_without(self, source: Tensor, target: Tensor, left_out: Tensor) -> Tensor:
-        """See :meth:`Estimator.shared_without`; ranks are those among all samples."""
-        if self._source_scale is None:
-            raise EstimatorError("fit the estimator with a source to measure what is shared")
-        return neighbour_bits_without(normal_scores(source), normal_scores(target), left_out)
+        return normal_scores(source), normal_scores(target)

@@ -16,7 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from causalmod.compiler.ops import ELEMENTWISE, POOLS, REDUCTIONS, SUMS, VIEWS, argument, op_name
+from causalmod.compiler.ops import (
+    ELEMENTWISE,
+    POOLS,
+    REDUCTIONS,
+    SUMS,
+    VIEWS,
+    argument,
+    is_rename,
+    op_name,
+)  # fmt: skip
 from causalmod.compiler.patterns import Spread, UncoveredError
 from causalmod.compiler.roles import Roles
 from causalmod.scm import StructuralCausalModel
@@ -34,10 +43,13 @@ class Side:
     Attributes:
         unit: ``[entry]`` entries with the same number belong to one unit.
         live: bool ``[entry]``: does it belong to a live unit, or to no unit at all?
+        turn: where the site is in a basis, and entries are its coordinates: ``[coordinate, entry of
+            the matrix]`` what reads a coordinate, and what a coordinate writes.
     """
 
     unit: Tensor
     live: Tensor
+    turn: tuple[Tensor, Tensor] | None = None
 
     def joined(self, other: Side) -> Side:
         """Return the same entries, live where they are in either."""
@@ -62,12 +74,22 @@ class Places:
         self._inside = bool(getattr(scm, "members", ()))
         self._numbers: dict[str, Tensor] = {}
         live: list[Tensor] = [torch.tensor([True])]  # entries of no unit
+        self._features: dict[str, int] = {}  # node in a basis → number of its first feature
         for node, (site, alive) in self._cuts().items():
+            if site.basis is not None and not site.basis.is_identity:
+                continue
             start = sum(len(each) for each in live)
             own = torch.arange(start, start + site.count)[:, None].expand(-1, site.width)
             if site.count * site.width:
                 self._numbers[node] = self._like(site, own)
                 live.append(alive)
+        self._last_unit = sum(len(each) for each in live) - 1
+        for site in scm.sites.values():
+            if site.basis is not None and not site.basis.is_identity:
+                start = sum(len(each) for each in live)
+                self._features[scm.node_of(site.name)] = start
+                self._numbers[scm.node_of(site.name)] = self._by_feature(site, start)
+                live.append(torch.ones(site.basis.features, dtype=torch.bool))
         self._live = torch.cat(live)
 
     def value(self, node: str) -> Tensor:
@@ -93,6 +115,10 @@ class Places:
         if found is None:
             found = torch.zeros(self._spread.shape(self._node(node)), dtype=torch.long)
         found = last(found, dims)
+        turned = self._coordinates_of(found)
+        if turned is not None:
+            return turned
+        found = torch.where(found > self._last_unit, _NONE, found)
         alive = (self._live[found] & (found != _NONE)).any(0) | (found == _NONE).all(0)
         return Side(_blocks(found), alive)
 
@@ -116,10 +142,15 @@ class Places:
         owner = torch.full((size + 1,), -1)  # no site met yet
         alive = torch.zeros(size + 1, dtype=torch.bool)
         start = {node: numbers.expand(shape)}
+        straight = self._follow(start, through_sums=True, straight=True) if self._features else {}
+        for reached in straight.keys() & self._features.keys():
+            turned = self._coordinates_met(reached, straight[reached], size)
+            if turned is not None:
+                return turned
         known = node in self._numbers  # what is a site itself needs no search
         met = start if known else self._follow(start, through_sums=True)
         for reached, entries in met.items():
-            if reached in self._numbers:
+            if reached in self._numbers and reached not in self._features:
                 held = entries.flatten()
                 chosen = held != _NONE
                 entry, unit = held[chosen], self._numbers[reached].flatten()[chosen]
@@ -161,11 +192,62 @@ class Places:
 
     def _like(self, site: Site, own: Tensor) -> Tensor:
         """Lay numbers ``[variable, coordinate]`` out as the network's own tensor has them."""
-        several = site.paste(own[None].expand(_PROBE, -1, -1))
+        return self._laid_out(site, site.paste(own[None].expand(_PROBE, -1, -1)))
+
+    def _laid_out(self, site: Site, several: Tensor) -> Tensor:
         node = self._scm.node_of(site.name) if site.name else None
         rank = self._node(node).meta["val"].ndim if node else several.ndim
         flat = several.flatten(0, 1) if rank < several.ndim else several
         return flat.movedim(0, site.rows_at) if site.rows_at else flat
+
+    # --- sites in a basis -------------------------------------------------------------------------
+
+    def _by_feature(self, site: Site, start: int) -> Tensor:
+        """Number the features of a site in a basis, as the network's own tensor has them."""
+        assert site.basis is not None
+        assert site.neurons is not None
+        plain, axis = site.neurons.shape, site.axes[0]
+        numbers = torch.arange(start, start + site.basis.features)
+        numbers = numbers.reshape(-1, *[1] * (len(plain) - axis - 1))
+        return self._laid_out(site.neurons, numbers.expand(_PROBE, *plain))
+
+    def _coordinates_of(self, found: Tensor) -> Side | None:
+        """The coordinates of a site in a basis, if ``[sample, entry]`` are all its features."""
+        numbers = found[0]
+        for node, start in self._features.items():
+            site = self._scm.sites[str(self._scm.site_at(node))]
+            assert site.basis is not None
+            features = numbers - start
+            every = torch.arange(site.basis.features)
+            if features.sort().values.equal(every) and bool((found == numbers).all()):
+                return self._turned(site, features)
+        return None
+
+    def _coordinates_met(self, node: str, entries: Tensor, size: int) -> Side | None:
+        """The same for what a matrix gives, if its entries ``1 ... size`` are those features."""
+        site = self._scm.sites[str(self._scm.site_at(node))]
+        held, features = entries.flatten(), self._numbers[node].flatten() - self._features[node]
+        assert site.basis is not None
+        if site.basis.features != size or not bool((held != _NONE).all()):
+            return None
+        feature_of = torch.full((size,), -1).scatter_(0, held - 1, features)
+        same = bool((feature_of[held - 1] == features).all())
+        every = torch.arange(size)
+        return (
+            self._turned(site, feature_of)
+            if same and feature_of.sort().values.equal(every)
+            else None
+        )
+
+    def _turned(self, site: Site, features: Tensor) -> Side | None:
+        """Units and matrices of a site in a basis, whose entries are these features."""
+        assert site.basis is not None
+        if not site.basis.is_linear:
+            return None
+        unit = torch.arange(site.count).repeat_interleave(torch.tensor(site.basis.sizes)) + 1
+        live = self._live_of(site.name)[unit - 1]
+        turn = (site.basis.matrix.cpu()[:, features], site.basis.directions.cpu()[:, features])
+        return Side(unit, live, turn)
 
     # --- how they keep their places ---------------------------------------------------------------
 
@@ -173,12 +255,15 @@ class Places:
     def _senders(self) -> dict[str, Any]:
         return self._follow(self._numbers, through_sums=False)
 
-    def _follow(self, start: Mapping[str, Tensor], through_sums: bool) -> dict[str, Any]:
+    def _follow(
+        self, start: Mapping[str, Tensor], through_sums: bool, straight: bool = False
+    ) -> dict[str, Any]:
         """Carry numbers on through the graph, up to the next units.
 
         Args:
             start: node → numbers, 0 for none.
             through_sums: does what is added to something else keep its number?
+            straight: follow views and sums only, along which what is given stays as it is.
         """
         found: dict[str, Any] = dict(start)  # operations such as split give several tensors
         ends = self._numbers.keys() - start.keys()
@@ -187,7 +272,8 @@ class Places:
                 continue
             given = [each for each in node.all_input_nodes if each.name in found]
             given = [each for each in given if each.name not in ends]
-            if not given:
+            moves = op_name(node) in VIEWS | SUMS or is_rename(node)
+            if not given or (straight and not moves):
                 continue
             try:
                 made = self._through(node, {g.name: found[g.name] for g in given}, through_sums)
@@ -204,6 +290,8 @@ class Places:
             return self._spread.run(node, lambda each: self._moved(each, given))
         if not all(isinstance(value, Tensor) for value in given.values()):
             return None
+        if not through_sums and not is_rename(node):  # what is made of a feature is no feature
+            given = {k: torch.where(v > self._last_unit, _NONE, v) for k, v in given.items()}
         if name in SUMS and not through_sums:
             return self._agreeing(node, given)
         if name in ELEMENTWISE:

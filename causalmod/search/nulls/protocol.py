@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Protocol
 
@@ -87,6 +87,8 @@ class Use:
 
     def joined(self, other: Use) -> Use:
         """Return this use and another of the same weights as one; this one says who is who."""
+        if (self.senders.turn or self.receivers.turn or other.senders.turn) is not None:
+            return self  # coordinates of one site are not those of another
         return Use(
             self.weight,
             self.unfold,
@@ -95,6 +97,41 @@ class Use:
             self.senders.joined(other.senders),
             self.receivers.joined(other.receivers),
         )
+
+
+def in_bases(use: Use, values: Tensor) -> Use:
+    """Return a use whose senders and receivers are coordinates, where they are in a basis.
+
+    The matrix is then the effective one, ``M = E_r W D_s^T`` of what reads the receivers and what
+    the senders write, and ``W = D_r^T M E_s`` gives the weights back.
+
+    Args:
+        use: with ``[1, receiver, sender, inner]`` entries of the network's own.
+        values: ``[sample, sender]`` what the senders are on the data.
+    """
+    sent, received = use.senders.turn, use.receivers.turn
+    if sent is None and received is None:
+        return use
+    into = _none(len(use.receivers.unit)) if received is None else received
+    given = _none(values.shape[1]) if sent is None else sent
+    unfold, fold = use.unfold, use.fold
+    both = "cr,grsi,ds->gcdi"
+
+    def turned(weights: Tensor) -> Tensor:
+        return torch.einsum(both, into[0], unfold(weights).double(), given[1])
+
+    def back(matrix: Tensor) -> Tensor:
+        return fold(torch.einsum("cr,gcdi,ds->grsi", into[1], matrix.double(), given[0]))
+
+    moments = use.moments
+    if sent is not None:
+        moments = Moments.of(values.double().cpu() @ sent[0].T)
+    return replace(use, unfold=turned, fold=back, moments=moments)
+
+
+def _none(count: int) -> tuple[Tensor, Tensor]:
+    one = torch.eye(count, dtype=torch.float64)
+    return one, one
 
 
 class WeightedOperation(Protocol):
@@ -151,11 +188,13 @@ def matrix_use(
     lengths = [held.shape[place] for place in order]
     read_at = [given.index(letter) - len(given) for letter in (*parts[0], *parts[2])]
     made_at = [made.index(letter) - len(made) for letter in (*parts[0], *parts[1])]
-    yield Use(
+    samples = last(values, read_at)
+    use = Use(
         weight.name,
         lambda matrix: matrix.permute(order).reshape(*sizes, 1),
         lambda matrix: matrix.reshape(lengths).permute(back),
-        Moments.of(last(values, read_at)),
+        Moments.of(samples),
         places.senders(read.name, *read_at),
         places.receivers(node.name, *made_at),
     )
+    yield in_bases(use, samples) if sizes[0] == 1 else use

@@ -8,7 +8,7 @@ from torch import Tensor, fx
 
 from causalmod.compiler.ops import argument, op_name
 from causalmod.search.nulls.places import Places, last
-from causalmod.search.nulls.protocol import OPERATIONS, Moments, Use
+from causalmod.search.nulls.protocol import OPERATIONS, Moments, Use, in_bases
 
 
 @OPERATIONS.register("conv1d")
@@ -39,11 +39,13 @@ def convolution(node: fx.Node, places: Places) -> Iterator[Use]:
     def fold(made: Tensor) -> Tensor:
         return (made.transpose(1, 2) if turned else made).reshape(shape)
 
-    yield Use(
+    samples = last(values, [channel])
+    use = Use(
         weight.name,
         unfold,
         fold,
-        Moments.of(last(values, [channel])),
+        Moments.of(samples),
         places.senders(read.name, channel),
         places.receivers(node.name, channel),
     )
+    yield in_bases(use, samples) if groups == 1 else use
