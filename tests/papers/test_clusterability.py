@@ -21,13 +21,13 @@ from benchmarks.published import (
 from causalmod.measures import n_cut, shuffled_cut, spectral_clusters
 
 
-@pytest.mark.parametrize("law", ["glorot", "torch"])
-def test_networks_as_they_are_initialised(law: str) -> None:
-    # published: 10.23 to 10.37, to two decimals
-    one_way, layers = graph(initialised(DIGITS, 0, law))
+@pytest.mark.parametrize("seed", range(3))
+def test_networks_as_they_are_initialised(seed: int) -> None:
+    # published: 10.23 to 10.37, to two decimals, of networks initialised uniformly as Glorot has it
+    one_way, layers = graph(initialised(DIGITS, seed))
     assert len(layers) == sum(DIGITS)
     both = one_way + one_way.T
-    cut = n_cut(both, spectral_clusters(both, CLUSTERS))
+    cut = n_cut(both, spectral_clusters(both, CLUSTERS, seed))
     assert 10.225 <= cut < 10.375
 
 
@@ -46,7 +46,6 @@ def test_poly_is_more_clusterable_than_shuffled_after_one_epoch() -> None:
     assert left < 1
     found = shuffled_cut(*graph(weights), CLUSTERS, shuffles=2)
     assert found.value < min(found.shuffled)
-    assert np.mean(found.shuffled) == pytest.approx(10.19, abs=0.05)
 
 
 def test_the_retina_rows_say_how_far_from_shuffled_a_network_is() -> None:
