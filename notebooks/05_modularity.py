@@ -205,8 +205,8 @@ assert (curves["L1"] < curves["dense"]).all()
 # %% [markdown]
 # ## What other measures say
 #
-# Newman's Q of the weights sees sparseness as modularity: it gives the L1 network many times what
-# it gives the dense one. Mutual information between the modules cannot tell what they *share* (the
+# Newman's Q of the weights sees sparseness as modularity: it gives the L1 network some three times
+# what it gives the dense one. Mutual information between the modules cannot tell what they *share* (the
 # right digit is often of the same class as the left one) from what they *send*: it is not 0 for the
 # network that is wired apart.
 
@@ -225,7 +225,7 @@ others = pd.DataFrame(
 ).T
 print(others.round(2))
 assert others.loc["apart", "mutual information, bits"] > 0.3
-assert others.loc["L1", "Newman's Q"] > 5 * others.loc["dense", "Newman's Q"]
+assert others.loc["L1", "Newman's Q"] > 2 * others.loc["dense", "Newman's Q"]
 
 # %% [markdown]
 # ## So which is modular?

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from causalmod.partition import Partition
-from causalmod.scm.units import unit_edges
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -151,6 +150,8 @@ def _by_receiver(inputs: list[str], module: dict[str, int], edges: list[Edge]) -
 
 def _connections(scm: StructuralCausalModel, strength: Tensor | None) -> list[Edge]:
     """Structural connections, where a tied site counts as the one that stands for it."""
+    from causalmod.scm.units import unit_edges  # loads torch, which texts alone do not need
+
     found: dict[tuple[str, str], float] = {}
     place = scm.units.position
     for (start, end), matrix in unit_edges(scm).items():
