@@ -206,9 +206,9 @@ assert (curves["L1"] < curves["dense"]).all()
 # ## What other measures say
 #
 # Newman's Q of the weights sees sparseness as modularity: it gives the L1 network some three times
-# what it gives the dense one. Mutual information between the modules cannot tell what they *share* (the
-# right digit is often of the same class as the left one) from what they *send*: it is not 0 for the
-# network that is wired apart.
+# what it gives the dense one. Mutual information between the modules cannot tell what they *share*
+# (the right digit is often of the same class as the left one) from what they *send*: it is not 0
+# for the network that is wired apart.
 
 # %%
 others = pd.DataFrame(
