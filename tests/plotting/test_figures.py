@@ -160,7 +160,8 @@ def test_inert_units_stand_apart() -> None:
 
     net = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 2)).eval()
     with torch.no_grad():
-        net.get_parameter("0.bias")[:2] = -1e6
+        net.get_parameter("0.weight").abs_()  # whatever was drawn, units are live on these data
+        net.get_parameter("0.bias").zero_()[:2] = -1e6
     scm = compile(net, torch.rand(30, 2, generator=torch.Generator().manual_seed(0)))
     figure = plotting.plot_network(scm, split(scm, ("a", "b")))
     assert "inert" in words(figure)
