@@ -52,21 +52,33 @@ class Network(Protocol):
     """What a basis may ask of a model: the network on its data, with no basis in it."""
 
     @property
-    def rows(self) -> int: ...  # noqa: D102
+    def rows(self) -> int:
+        """Number of data rows."""
+        ...
 
     @property
-    def outputs(self) -> tuple[str, ...]: ...  # noqa: D102
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the network's outputs."""
+        ...
 
     @property
-    def program(self) -> compiler.Program: ...  # noqa: D102
+    def program(self) -> compiler.Program:
+        """The exported program."""
+        ...
 
-    def site(self, name: str) -> Site: ...  # noqa: D102
+    def site(self, name: str) -> Site:
+        """The site of that name, read by its features."""
+        ...
 
-    def node_of(self, name: str) -> str: ...  # noqa: D102
+    def node_of(self, name: str) -> str:
+        """Graph node that holds a site."""
+        ...
 
-    def recorded(self, node: str) -> Tensor: ...  # noqa: D102
+    def recorded(self, node: str) -> Tensor:
+        """A node's value on the data."""
+        ...
 
-    def replay(  # noqa: D102
+    def replay(
         self,
         rows: Tensor,
         patches: Mapping[str, compiler.Patch],
@@ -74,7 +86,9 @@ class Network(Protocol):
         clamp: bool = True,
         *,
         differentiable: bool = False,
-    ) -> dict[str, Tensor]: ...
+    ) -> dict[str, Tensor]:
+        """Run the network on some rows with nodes patched, and return nodes' values by site."""
+        ...
 
 
 class SiteData:

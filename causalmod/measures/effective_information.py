@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from causalmod.exchange import information
+from causalmod.exchange.choice import check_resolution
 from causalmod.information import Estimate
 from causalmod.measures.pairs import Pair, over_pairs
 from causalmod.measures.protocol import MEASURES
@@ -28,6 +29,9 @@ class EffectiveInformation:
     Args:
         resolution: noise scale in standard deviations, where values are not counted.
 
+    Raises:
+        InputError: ``resolution`` is not above 0.
+
     Source: Hoel, Albantakis and Tononi, PNAS 110(49):19790 (2013), equation 1; Tononi and Sporns,
     BMC Neuroscience 4:31 (2003), for parts of one system.
 
@@ -43,7 +47,7 @@ class EffectiveInformation:
     lower_is_modular = True
 
     def __init__(self, resolution: float = 1.0) -> None:
-        self.resolution = resolution
+        self.resolution = check_resolution(resolution)
 
     def __call__(
         self,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from causalmod.exchange import partition_of, unit_labels
-from causalmod.exchange.choice import check_rows
+from causalmod.exchange.choice import check_resolution, check_rows
 from causalmod.measures.protocol import MEASURES
 from causalmod.modularity.pipeline import Settings, reporting, search, settle
 from causalmod.modularity.reading import as_partition
@@ -38,6 +38,9 @@ class ModularityScore:
     Args:
         resolution: noise scale in standard deviations, where values are not counted.
 
+    Raises:
+        InputError: ``resolution`` is not above 0.
+
     Source: this package; the ratio over modules is that of the normalised cut of Shi and Malik,
     IEEE TPAMI 22(8):888 (2000), with bits in place of weights.
 
@@ -53,7 +56,7 @@ class ModularityScore:
     lower_is_modular = False
 
     def __init__(self, resolution: float = 1.0) -> None:
-        self.resolution = resolution
+        self.resolution = check_resolution(resolution)
 
     def __call__(
         self,

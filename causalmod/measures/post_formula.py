@@ -8,6 +8,7 @@ from dataclasses import replace
 from torch import Tensor
 
 from causalmod.exchange import information
+from causalmod.exchange.choice import check_resolution
 from causalmod.information import Estimate
 from causalmod.measures.pairs import over_pairs
 from causalmod.measures.protocol import MEASURES
@@ -38,6 +39,9 @@ class PostFormula:
     Args:
         resolution: noise scale in standard deviations, where states are not counted.
 
+    Raises:
+        InputError: ``resolution`` is not above 0.
+
     Source: the post that this package follows; with the mixture in place of ``P(c)``, Ay and
     Polani, Advances in Complex Systems 11(1):17 (2008), equation 9.
 
@@ -53,7 +57,7 @@ class PostFormula:
     lower_is_modular = True
 
     def __init__(self, resolution: float = 1.0) -> None:
-        self.resolution = resolution
+        self.resolution = check_resolution(resolution)
 
     def __call__(
         self,

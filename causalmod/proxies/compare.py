@@ -106,7 +106,8 @@ def proxies(
                     found.append(Proxy(measure.name, None, note=str(refused)))
                     continue
                 values[measure.name] = tuple(read.tolist())
-                found.append(_compared(measure, read, true, target, seed, cost, cost / forward))
+                costs = {"seconds": cost, "passes": cost / forward}
+                found.append(_compared(measure, read, true, target, seed=seed, **costs))
         except KeyboardInterrupt as stop:
             raise Interrupted(result(complete=False)) from stop
         tell("proxies", 1 + len(asked), 1 + len(asked))
@@ -186,15 +187,17 @@ def _forward(scm: StructuralCausalModel) -> float:
     return min(took)
 
 
-def _compared(  # noqa: PLR0917 - both sides, and what they cost
+def _compared(
     measure: Measure,
     read: np.ndarray,
     true: Measure,
     target: np.ndarray,
+    *,
     seed: int,
     seconds: float,
     passes: float,
 ) -> Proxy:
+    """One measure's figures against those of the true one, with a bootstrap interval."""
     one = -read if measure.lower_is_modular else read
     other = -target if true.lower_is_modular else target
     correlation = float(_spearman(one[None], other[None])[0])

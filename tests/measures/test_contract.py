@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from causalmod import InputError, Partition, PartitionError, zoo
-from causalmod.measures import MEASURES, Measure
+from causalmod.measures import MEASURES, Measure, MutualInformation
+from causalmod.measures.effective_information import EffectiveInformation
+from causalmod.measures.exchanged import ExchangedBits
+from causalmod.measures.own_score import ModularityScore
+from causalmod.measures.post_formula import PostFormula
 
 NAMES = MEASURES.names()
 WEIGHTS = {"newman_q", "normalised_cut", "total_weight"}
@@ -48,6 +54,17 @@ def test_it_gives_one_finite_number_and_the_same_again(measure: Measure, case: z
     assert isinstance(first, float)
     assert torch.isfinite(torch.tensor(first))
     assert again == first
+
+
+@pytest.mark.parametrize(
+    "kind", [EffectiveInformation, ExchangedBits, ModularityScore, MutualInformation, PostFormula]
+)
+@pytest.mark.parametrize("resolution", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_resolution_that_cannot_be_is_refused_at_once(
+    kind: Callable[..., Measure], resolution: float
+) -> None:
+    with pytest.raises(InputError, match="resolution"):
+        kind(resolution=resolution)
 
 
 def test_names_of_modules_do_not_matter(measure: Measure, case: zoo.Case) -> None:
