@@ -11,6 +11,7 @@ import torch
 import causalmod as cm
 from causalmod import InputError, Interrupted, Partition, StructuralCausalModel
 from causalmod.conformance import AXIOMS, Conformance, check_measure, conformance
+from causalmod.conformance.networks import reference
 
 
 class Correlation:
@@ -111,8 +112,12 @@ def test_misconduct_is_reported_and_the_trial_goes_on(measure: type, says: str) 
 
 
 def test_a_model_that_was_written_to_is_put_back() -> None:
-    checked(_Writes, "conduct")
-    assert checked(Correlation, "perfect_modularity").ok
+    planted, _ = reference()
+    before = {name: tensor.clone() for name, tensor in planted.scm.parameters.items()}
+    found = checked(_Writes, "conduct")
+    assert "changed p_linear1_weight" in str(found)
+    for name, tensor in planted.scm.parameters.items():
+        assert torch.equal(tensor, before[name])
 
 
 def test_a_measure_that_refuses_a_network_is_not_blamed() -> None:
